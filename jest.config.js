@@ -1,0 +1,48 @@
+// Unit tests (`*.test.ts`) need nothing but Node. Integration tests (`*.integration.test.ts`) run against
+// a real Postgres, Redis and anvil that tools/testing starts once for the whole run.
+const common = {
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2024' },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  testPathIgnorePatterns: ['/node_modules/', '/\\.state/'],
+  modulePathIgnorePatterns: ['<rootDir>/.state/'],
+};
+
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: ['**/*.test.ts'],
+      testPathIgnorePatterns: [
+        ...common.testPathIgnorePatterns,
+        '\\.integration\\.test\\.ts$',
+        '\\.e2e\\.test\\.ts$',
+        '\\.apiserver\\.test\\.ts$',
+      ],
+    },
+    {
+      ...common,
+      displayName: 'integration',
+      testMatch: ['**/*.integration.test.ts'],
+      globalSetup: '<rootDir>/tools/testing/global-setup.ts',
+      globalTeardown: '<rootDir>/tools/testing/global-teardown.ts',
+    },
+    {
+      ...common,
+      displayName: 'e2e',
+      testMatch: ['**/*.e2e.test.ts'],
+    },
+  ],
+  testTimeout: 30_000,
+};
