@@ -15,7 +15,9 @@ export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
   constructor(service: string, problems: readonly ConfigProblem[]) {
     const lines = problems.map((p) => `  ${p.key}: ${p.message}`);
-    super(`${service} cannot start, ${problems.length === 1 ? 'one setting is' : `${problems.length} settings are`} wrong:\n${lines.join('\n')}`);
+    super(
+      `${service} cannot start, ${problems.length === 1 ? 'one setting is' : `${problems.length} settings are`} wrong:\n${lines.join('\n')}`,
+    );
     this.problems = problems;
   }
 }
@@ -56,9 +58,17 @@ export const commonKeys = {
 };
 
 /** A whole number; `default` makes it optional. */
-export function integer(options: { min?: number; max?: number; default: number }): z.ZodDefault<z.ZodType<number, unknown>>;
+export function integer(options: {
+  min?: number;
+  max?: number;
+  default: number;
+}): z.ZodDefault<z.ZodType<number, unknown>>;
 export function integer(options: { min?: number; max?: number }): z.ZodType<number, unknown>;
-export function integer(options: { min?: number; max?: number; default?: number }): z.ZodType<number, unknown> {
+export function integer(options: {
+  min?: number;
+  max?: number;
+  default?: number;
+}): z.ZodType<number, unknown> {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = options;
   const base = z.coerce.number(`expected a whole number from ${min} to ${max}`).int().min(min).max(max);
   return options.default === undefined ? base : base.default(options.default);
@@ -72,9 +82,12 @@ export function port(defaultPort: number) {
 /** `true`/`false`/`1`/`0`/`yes`/`no`/`on`/`off`. */
 export function flag(defaultValue: boolean) {
   return z
-    .union([z.boolean(), z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] })], {
-      error: 'expected true or false',
-    })
+    .union(
+      [z.boolean(), z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] })],
+      {
+        error: 'expected true or false',
+      },
+    )
     .default(defaultValue);
 }
 
@@ -114,7 +127,10 @@ function readSecretFile(key: string, file: string, problems: ConfigProblem[]): s
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    problems.push({ key: `${key}_FILE`, message: `cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? error}` });
+    problems.push({
+      key: `${key}_FILE`,
+      message: `cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? error}`,
+    });
     return undefined;
   }
 }
@@ -126,7 +142,10 @@ function readConfigFile(file: string, problems: ConfigProblem[]): Record<string,
     if (typeof parsed === 'object' && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
     problems.push({ key: 'CONFIG_FILE', message: `${file} must hold a mapping of setting names to values` });
   } catch (error) {
-    problems.push({ key: 'CONFIG_FILE', message: `cannot read ${file}: ${(error as Error).message.split('\n')[0]}` });
+    problems.push({
+      key: 'CONFIG_FILE',
+      message: `cannot read ${file}: ${(error as Error).message.split('\n')[0]}`,
+    });
   }
   return {};
 }
@@ -150,13 +169,16 @@ export function loadConfig<K extends Keys>(
   const { env, ownPrefixes = [], sharedKeys = [] } = options;
   const problems: ConfigProblem[] = [];
   const names = Object.keys(definition.keys);
-  const fileNames = names.filter((name) => secretSchemas.has(definition.keys[name] as z.ZodType)).map((n) => `${n}_FILE`);
+  const fileNames = names
+    .filter((name) => secretSchemas.has(definition.keys[name] as z.ZodType))
+    .map((n) => `${n}_FILE`);
   const valid = new Set([...names, ...fileNames, 'CONFIG_FILE']);
   const foreign = new Set(sharedKeys);
 
   const file = env.CONFIG_FILE ? readConfigFile(env.CONFIG_FILE, problems) : {};
   for (const key of Object.keys(file)) {
-    if (!valid.has(key)) problems.push({ key, message: `unknown setting in ${env.CONFIG_FILE}${didYouMean(key, names)}` });
+    if (!valid.has(key))
+      problems.push({ key, message: `unknown setting in ${env.CONFIG_FILE}${didYouMean(key, names)}` });
   }
   for (const key of Object.keys(env)) {
     if (valid.has(key) || foreign.has(key) || FOREIGN.test(key)) continue;
@@ -168,7 +190,9 @@ export function loadConfig<K extends Keys>(
   const result: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(definition.keys)) {
     let raw: unknown = env[key] === '' ? undefined : (env[key] ?? file[key]);
-    const secretFile = fileNames.includes(`${key}_FILE`) ? (env[`${key}_FILE`] ?? file[`${key}_FILE`]) : undefined;
+    const secretFile = fileNames.includes(`${key}_FILE`)
+      ? (env[`${key}_FILE`] ?? file[`${key}_FILE`])
+      : undefined;
     if (typeof secretFile === 'string' && secretFile !== '') {
       if (raw !== undefined) problems.push({ key, message: `set ${key} or ${key}_FILE, not both` });
       raw = readSecretFile(key, secretFile, problems);

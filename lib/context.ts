@@ -16,7 +16,8 @@ export interface RequestContext {
 const storage = new AsyncLocalStorage<RequestContext>();
 
 /** `version-traceid-parentid-flags`, https://www.w3.org/TR/trace-context/#traceparent-header */
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
+const TRACEPARENT =
+  /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 /** What we accept as a caller's request id: printable, short, safe in a log line and a header. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{8,128}$/;
 
@@ -28,7 +29,8 @@ export function createContext(incoming: {
 }): RequestContext {
   const trace = incoming.traceparent ? TRACEPARENT.exec(incoming.traceparent) : null;
   return {
-    requestId: incoming.requestId && REQUEST_ID.test(incoming.requestId) ? incoming.requestId : incoming.newId(),
+    requestId:
+      incoming.requestId && REQUEST_ID.test(incoming.requestId) ? incoming.requestId : incoming.newId(),
     traceId: trace?.[1] ?? randomBytes(16).toString('hex'),
     spanId: randomBytes(8).toString('hex'),
     flags: trace?.[3] ?? '01',

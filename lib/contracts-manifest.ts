@@ -20,6 +20,8 @@ const contract = z.object({
   abi: z.string().regex(/^[a-z0-9-]+$/),
   /** What signatures for this contract are bound to, next to chain id and address. */
   eip712: z.object({ name: z.string(), version: z.string() }).optional(),
+  /** keccak-256 of the creation code without arguments: tells whether the chain has this version of our source. */
+  creationCodeHash: hash.optional(),
 });
 
 export const contractsManifestSchema = z.object({

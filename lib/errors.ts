@@ -9,7 +9,11 @@ export interface ErrorKind {
   readonly retry: 'same' | 'later' | 'elsewhere' | 'never';
 }
 
-const kind = (status: number, title: string, retry: ErrorKind['retry'] = 'never'): ErrorKind => ({ status, title, retry });
+const kind = (status: number, title: string, retry: ErrorKind['retry'] = 'never'): ErrorKind => ({
+  status,
+  title,
+  retry,
+});
 
 export const ERROR_TABLE = {
   already_linked: kind(409, 'The wallet is linked already'),
@@ -125,5 +129,7 @@ export function toProblem(error: AppError, requestId?: string): Problem {
 /** Any thrown value as an AppError; the unknown keeps its cause for the log and tells the caller nothing. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  return new AppError('internal_error', 'An unexpected error occurred. Quote the request id to support.', { cause: error });
+  return new AppError('internal_error', 'An unexpected error occurred. Quote the request id to support.', {
+    cause: error,
+  });
 }

@@ -55,7 +55,10 @@ export function createLogger(options: {
   if (pretty) {
     return pino({
       ...settings,
-      transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname,service', translateTime: 'HH:MM:ss.l' } },
+      transport: {
+        target: 'pino-pretty',
+        options: { ignore: 'pid,hostname,service', translateTime: 'HH:MM:ss.l' },
+      },
     });
   }
   return pino(settings);

@@ -12,8 +12,12 @@ interface MetricOptions<L extends string> {
 export interface Metrics {
   readonly registry: Registry;
   counter<L extends string = never>(options: MetricOptions<L>): Counter<L>;
-  gauge<L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void | Promise<void> }): Gauge<L>;
-  histogram<L extends string = never>(options: MetricOptions<L> & { buckets?: readonly number[] }): Histogram<L>;
+  gauge<L extends string = never>(
+    options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void | Promise<void> },
+  ): Gauge<L>;
+  histogram<L extends string = never>(
+    options: MetricOptions<L> & { buckets?: readonly number[] },
+  ): Histogram<L>;
 }
 
 export type { Counter, Gauge, Histogram } from 'prom-client';

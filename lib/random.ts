@@ -34,7 +34,11 @@ function from(clock: Pick<Clock, 'now'>, bytes: (n: number) => Uint8Array, float
 
 /** Cryptographically strong randomness. */
 export function systemRandom(clock: Pick<Clock, 'now'>): Random {
-  return from(clock, (n) => randomBytes(n), () => randomBytes(4).readUInt32BE() / 2 ** 32);
+  return from(
+    clock,
+    (n) => randomBytes(n),
+    () => randomBytes(4).readUInt32BE() / 2 ** 32,
+  );
 }
 
 /**

@@ -1,4 +1,10 @@
-import express, { type ErrorRequestHandler, type Express, type NextFunction, type Request, type Response } from 'express';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type NextFunction,
+  type Request,
+  type Response,
+} from 'express';
 import { createContext, currentContext, runWithContext } from '../context.ts';
 import { AppError, toAppError, toProblem } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -28,7 +34,12 @@ export interface HttpAppOptions {
   /** Largest body in bytes; a larger one is answered with 413. Default 256 KiB. */
   readonly bodyLimitBytes?: number;
   /** Runs after authentication and before the handler of every route: rate limits, audit. */
-  readonly guard?: (context: { route: Route; principal: Principal; req: Request; res: Response }) => Promise<void>;
+  readonly guard?: (context: {
+    route: Route;
+    principal: Principal;
+    req: Request;
+    res: Response;
+  }) => Promise<void>;
   /** Mounts what is not a Route (a proxy, static files) before the not-found handler. */
   readonly extend?: (app: Express) => void;
 }
@@ -89,9 +100,13 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       // 499: the client went away before we could answer; not our error.
       const status = res.writableFinished || res.headersSent ? String(res.statusCode) : '499';
       if (!res.locals.isStream) duration.observe({ method: req.method, route, status }, seconds);
-      const level = route.startsWith('/livez') || route.startsWith('/readyz') || route === '/metrics' ? 'debug' : 'info';
+      const level =
+        route.startsWith('/livez') || route.startsWith('/readyz') || route === '/metrics' ? 'debug' : 'info';
       runWithContext(context, () =>
-        log[level]({ method: req.method, route, status: Number(status), ms: Math.round(seconds * 1000) }, 'request'),
+        log[level](
+          { method: req.method, route, status: Number(status), ms: Math.round(seconds * 1000) },
+          'request',
+        ),
       );
     });
     runWithContext(context, next);
@@ -121,7 +136,12 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   options.extend?.(app);
 
   app.use((req: Request, _res: Response, next: NextFunction) => {
-    next(new AppError('not_found', `There is nothing at ${req.method} ${req.path.slice(0, 200)}. /openapi.json lists what there is.`));
+    next(
+      new AppError(
+        'not_found',
+        `There is nothing at ${req.method} ${req.path.slice(0, 200)}. /openapi.json lists what there is.`,
+      ),
+    );
   });
   const onError: ErrorRequestHandler = (error, req, res, _next) => answerError(error, req, res, log);
   app.use(onError);
@@ -149,10 +169,15 @@ function mountRoutes(app: Express, options: HttpAppOptions): void {
     const parser = raw
       ? express.raw({ type: () => true, limit })
       : express.json({ type: isJson, limit, strict: false, verify: keepRawBody });
-    app[route.method](path, (_req: Request, res: Response, next: NextFunction) => {
-      res.locals.route = route.path;
-      next();
-    }, ...(route.body ? [requireType(route), parser] : []), handlerOf(route, options));
+    app[route.method](
+      path,
+      (_req: Request, res: Response, next: NextFunction) => {
+        res.locals.route = route.path;
+        next();
+      },
+      ...(route.body ? [requireType(route), parser] : []),
+      handlerOf(route, options),
+    );
     const methods = byPath.get(path) ?? new Set();
     methods.add(route.method.toUpperCase());
     byPath.set(path, methods);
@@ -181,8 +206,11 @@ function keepRawBody(req: object, _res: unknown, buffer: Buffer): void {
 function requireType(route: Route) {
   const expected = route.bodyType ?? 'application/json';
   return (req: Request, _res: Response, next: NextFunction): void => {
-    const hasBody = req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
-    const fits = expected.endsWith('json') ? isJson(req) : (req.get('content-type') ?? '').startsWith(expected);
+    const hasBody =
+      req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
+    const fits = expected.endsWith('json')
+      ? isJson(req)
+      : (req.get('content-type') ?? '').startsWith(expected);
     if (hasBody && !fits) {
       return next(new AppError('unsupported_media_type', `Send the body as ${expected}.`));
     }
@@ -196,7 +224,10 @@ function fromParser(error: { type?: string; limit?: number; status?: number }): 
     case 'entity.parse.failed':
       return new AppError('malformed_json', 'The body is not valid JSON.', { cause: error });
     case 'entity.too.large':
-      return new AppError('body_too_large', `The body may have at most ${error.limit ?? DEFAULT_BODY_LIMIT} bytes.`);
+      return new AppError(
+        'body_too_large',
+        `The body may have at most ${error.limit ?? DEFAULT_BODY_LIMIT} bytes.`,
+      );
     case 'encoding.unsupported':
     case 'charset.unsupported':
       return new AppError('unsupported_media_type', 'Send the body as UTF-8 without exotic encodings.');
@@ -204,23 +235,28 @@ function fromParser(error: { type?: string; limit?: number; status?: number }): 
     case 'request.size.invalid':
       return new AppError('invalid_request', 'The body ended before its announced length.');
     default:
-      return error.status === 400 ? new AppError('invalid_request', 'The request could not be read.', { cause: error }) : undefined;
+      return error.status === 400
+        ? new AppError('invalid_request', 'The request could not be read.', { cause: error })
+        : undefined;
   }
 }
 
 function answerError(raw: unknown, req: Request, res: Response, log: Logger): void {
-  const parserError = raw && typeof raw === 'object' && !(raw instanceof AppError) ? fromParser(raw) : undefined;
+  const parserError =
+    raw && typeof raw === 'object' && !(raw instanceof AppError) ? fromParser(raw) : undefined;
   const error = parserError ?? toAppError(raw);
-  if (error.code === 'internal_error') log.error({ err: raw, method: req.method, route: res.locals.route }, 'request failed');
-  else if (error.kind.status >= 500) log.warn({ err: error, code: error.code }, 'request could not be served');
+  if (error.code === 'internal_error')
+    log.error({ err: raw, method: req.method, route: res.locals.route }, 'request failed');
+  else if (error.kind.status >= 500)
+    log.warn({ err: error, code: error.code }, 'request could not be served');
   if (res.headersSent) {
     res.destroy();
     return;
   }
-  if (error.retryAfterSeconds !== undefined) res.setHeader('retry-after', String(Math.ceil(error.retryAfterSeconds)));
+  if (error.retryAfterSeconds !== undefined)
+    res.setHeader('retry-after', String(Math.ceil(error.retryAfterSeconds)));
   if (error.kind.status === 401) res.setHeader('www-authenticate', 'Bearer');
   if (error.kind.status === 413) res.setHeader('connection', 'close');
   res.status(error.kind.status).type('application/problem+json');
   res.send(JSON.stringify(toProblem(error, currentContext()?.requestId)));
 }
-

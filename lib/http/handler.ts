@@ -58,7 +58,8 @@ async function authenticate(route: Route, options: HttpAppOptions, req: Request)
   for (const kind of route.auth) {
     if (kind === 'public') continue;
     const authenticator = options.authenticate?.[kind];
-    if (!authenticator) throw new Error(`${route.operationId} wants ${kind}, and no authenticator for it was given`);
+    if (!authenticator)
+      throw new Error(`${route.operationId} wants ${kind}, and no authenticator for it was given`);
     try {
       const principal = await authenticator(req);
       if (principal) return principal;
@@ -68,13 +69,19 @@ async function authenticate(route: Route, options: HttpAppOptions, req: Request)
   }
   if (failure) throw failure;
   if (route.auth.includes('public')) return ANONYMOUS;
-  throw new AppError('unauthenticated', `Send credentials: Authorization: Bearer <token> (${route.auth.join(' or ')}).`);
+  throw new AppError(
+    'unauthenticated',
+    `Send credentials: Authorization: Bearer <token> (${route.auth.join(' or ')}).`,
+  );
 }
 
 function requireScopes(route: Route, principal: Principal): void {
   const missing = (route.scopes ?? []).filter((scope) => !principal.scopes.has(scope));
   if (missing.length > 0 && principal.kind !== 'public') {
-    throw new AppError('insufficient_scope', `This needs the scope ${missing.join(' and ')}, which the credential does not have.`);
+    throw new AppError(
+      'insufficient_scope',
+      `This needs the scope ${missing.join(' and ')}, which the credential does not have.`,
+    );
   }
 }
 
@@ -83,7 +90,8 @@ function announceDeprecation(route: Route, res: Response): void {
   if (!route.deprecated) return;
   res.setHeader('deprecation', `@${Math.floor(Date.parse(route.deprecated.since) / 1000)}`);
   if (route.deprecated.sunset) res.setHeader('sunset', new Date(route.deprecated.sunset).toUTCString());
-  if (route.deprecated.successor) res.setHeader('link', `<${route.deprecated.successor}>; rel="successor-version"`);
+  if (route.deprecated.successor)
+    res.setHeader('link', `<${route.deprecated.successor}>; rel="successor-version"`);
 }
 
 function send(route: Route, result: Reply, req: Request, res: Response): void {
@@ -100,9 +108,13 @@ function send(route: Route, result: Reply, req: Request, res: Response): void {
     return;
   }
   // What we promise is what we send: a body that does not fit its schema is our bug, found here and not by a client.
-  const checked = spec.schema ? spec.schema.safeParse(result.body) : { success: true as const, data: result.body };
+  const checked = spec.schema
+    ? spec.schema.safeParse(result.body)
+    : { success: true as const, data: result.body };
   if (!checked.success) {
-    throw new Error(`${route.operationId} answered a body that does not fit its schema: ${checked.error.message}`);
+    throw new Error(
+      `${route.operationId} answered a body that does not fit its schema: ${checked.error.message}`,
+    );
   }
   res.type(spec.contentType ?? 'application/json');
   res.send(req.method === 'HEAD' ? undefined : JSON.stringify(checked.data));

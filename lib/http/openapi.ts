@@ -17,10 +17,25 @@ export type OpenApiDocument = Record<string, unknown> & {
 };
 
 const SECURITY: Readonly<Record<Exclude<AuthKind, 'public'>, object>> = {
-  user: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Access token of a signed-in person.' },
+  user: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'Access token of a signed-in person.',
+  },
   'api-key': { type: 'http', scheme: 'bearer', description: 'API key: `Bearer rjv_<id>_<secret>`.' },
-  service: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Short-lived token of one of our own services.' },
-  partner: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'OAuth 2 access token of a partner.' },
+  service: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'Short-lived token of one of our own services.',
+  },
+  partner: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'OAuth 2 access token of a partner.',
+  },
   admin: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Access token of an operator.' },
 };
 
@@ -29,9 +44,12 @@ const ALWAYS: readonly ErrorCode[] = ['internal_error', 'deadline_exceeded'];
 
 function errorsOf(route: Route): ErrorCode[] {
   const codes = new Set<ErrorCode>([...route.errors, ...ALWAYS, 'invalid_request']);
-  if (!route.auth.includes('public')) for (const code of ['unauthenticated', 'invalid_token', 'expired_token'] as const) codes.add(code);
+  if (!route.auth.includes('public'))
+    for (const code of ['unauthenticated', 'invalid_token', 'expired_token'] as const) codes.add(code);
   if (route.scopes?.length) codes.add('insufficient_scope');
-  if (route.body) for (const code of ['malformed_json', 'body_too_large', 'unsupported_media_type'] as const) codes.add(code);
+  if (route.body)
+    for (const code of ['malformed_json', 'body_too_large', 'unsupported_media_type'] as const)
+      codes.add(code);
   return [...codes].sort();
 }
 
@@ -45,7 +63,11 @@ const problemSchema = {
     status: { type: 'integer' },
     detail: { type: 'string', description: 'What was wrong, where, and what to do.' },
     code: { type: 'string', enum: Object.keys(ERROR_TABLE) },
-    retry: { type: 'string', enum: ['same', 'later', 'elsewhere', 'never'], description: 'Whether and where a retry helps.' },
+    retry: {
+      type: 'string',
+      enum: ['same', 'later', 'elsewhere', 'never'],
+      description: 'Whether and where a retry helps.',
+    },
     requestId: { type: 'string', description: 'Quote it to support.' },
     errors: {
       type: 'array',
@@ -53,7 +75,10 @@ const problemSchema = {
         type: 'object',
         required: ['pointer', 'rule', 'detail'],
         properties: {
-          pointer: { type: 'string', description: 'JSON pointer into the body, `?query`, `{path}` or `header:name`.' },
+          pointer: {
+            type: 'string',
+            description: 'JSON pointer into the body, `?query`, `{path}` or `header:name`.',
+          },
           rule: { type: 'string' },
           detail: { type: 'string' },
         },
@@ -66,7 +91,12 @@ const problemSchema = {
 function createSchemaCollector() {
   const components: Record<string, unknown> = { Problem: problemSchema };
   const convert = (schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> => {
-    const json = z.toJSONSchema(schema, { target: 'draft-2020-12', io, unrepresentable: 'any', reused: 'inline' }) as Record<string, unknown>;
+    const json = z.toJSONSchema(schema, {
+      target: 'draft-2020-12',
+      io,
+      unrepresentable: 'any',
+      reused: 'inline',
+    }) as Record<string, unknown>;
     delete json.$schema;
     const definitions = json.$defs as Record<string, Record<string, unknown>> | undefined;
     delete json.$defs;
@@ -87,7 +117,8 @@ function relink<T>(value: T): T {
   if (value === null || typeof value !== 'object') return value;
   const out: Record<string, unknown> = {};
   for (const [key, inner] of Object.entries(value)) {
-    if (key === '$ref' && typeof inner === 'string') out[key] = inner.replace('#/$defs/', '#/components/schemas/');
+    if (key === '$ref' && typeof inner === 'string')
+      out[key] = inner.replace('#/$defs/', '#/components/schemas/');
     else if (key === 'id' && typeof inner === 'string' && 'type' in value) continue;
     else out[key] = relink(inner);
   }
@@ -104,7 +135,10 @@ function parametersOf(route: Route, convert: Convert): unknown[] {
   ] as const;
   return groups.flatMap(([place, schema]) => {
     if (!schema) return [];
-    const json = convert(schema, 'input') as { properties?: Record<string, Record<string, unknown>>; required?: string[] };
+    const json = convert(schema, 'input') as {
+      properties?: Record<string, Record<string, unknown>>;
+      required?: string[];
+    };
     return Object.entries(json.properties ?? {}).map(([name, { description, ...rest }]) => ({
       name,
       in: place,
@@ -121,7 +155,10 @@ function responsesOf(route: Route, convert: Convert): Record<string, unknown> {
     const headers = Object.fromEntries(
       Object.entries(spec.headers ?? {}).map(([name, header]) => [
         name,
-        { description: header.description, schema: header.schema ? convert(header.schema, 'output') : { type: 'string' } },
+        {
+          description: header.description,
+          schema: header.schema ? convert(header.schema, 'output') : { type: 'string' },
+        },
       ]),
     );
     out[status] = {
@@ -192,7 +229,13 @@ export function buildOpenApi(routes: readonly Route[], info: OpenApiInfo): OpenA
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [...(info.servers ?? [{ url: '/', description: 'This server' }])],
-    tags: [...(info.tags ?? [...new Set(routes.filter((r) => !r.hidden).flatMap((r) => r.tags))].map((name) => ({ name, description: name })))],
+    tags: [
+      ...(info.tags ??
+        [...new Set(routes.filter((r) => !r.hidden).flatMap((r) => r.tags))].map((name) => ({
+          name,
+          description: name,
+        }))),
+    ],
     paths,
     ...(info.webhooks ? { webhooks: info.webhooks } : {}),
     components: {

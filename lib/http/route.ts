@@ -107,12 +107,16 @@ export interface RouteSpec<
   readonly deprecated?: { readonly since: string; readonly sunset?: string; readonly successor?: string };
   /** Further members of the OpenAPI operation object (`x-…`). */
   readonly extensions?: Readonly<Record<string, unknown>>;
-  handler(context: RouteContext<Parsed<P>, Parsed<Q>, Parsed<H>, Parsed<B>>): Promise<Reply | Streamed> | Reply | Streamed;
+  handler(
+    context: RouteContext<Parsed<P>, Parsed<Q>, Parsed<H>, Parsed<B>>,
+  ): Promise<Reply | Streamed> | Reply | Streamed;
 }
 
 /** A route whose schemas have done their work on the types; what `createHttpApp` takes. */
 // biome-ignore lint/suspicious/noExplicitAny: the context type is erased on purpose once the route is defined.
-export type Route = Omit<RouteSpec, 'handler'> & { handler(context: any): Promise<Reply | Streamed> | Reply | Streamed };
+export type Route = Omit<RouteSpec, 'handler'> & {
+  handler(context: any): Promise<Reply | Streamed> | Reply | Streamed;
+};
 
 /** Ties the handler's types to the schemas. */
 export function defineRoute<

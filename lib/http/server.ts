@@ -29,7 +29,14 @@ export async function startServer(options: {
   clock: Clock;
 }): Promise<RunningServer> {
   const { listener, host, port, log, clock } = options;
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS }, listener);
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
+    listener,
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen(port, host, resolve);
@@ -59,9 +66,14 @@ export async function startServer(options: {
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
   if (error.code === 'EADDRINUSE') {
-    return new Error(`port ${port} on ${host} is taken by another program; stop it or set PORT to a free one`, { cause: error });
+    return new Error(
+      `port ${port} on ${host} is taken by another program; stop it or set PORT to a free one`,
+      { cause: error },
+    );
   }
-  if (error.code === 'EACCES') return new Error(`no permission to listen on port ${port}; use one above 1023`, { cause: error });
-  if (error.code === 'EADDRNOTAVAIL') return new Error(`${host} is not an address of this machine; set HOST`, { cause: error });
+  if (error.code === 'EACCES')
+    return new Error(`no permission to listen on port ${port}; use one above 1023`, { cause: error });
+  if (error.code === 'EADDRNOTAVAIL')
+    return new Error(`${host} is not an address of this machine; set HOST`, { cause: error });
   return error;
 }

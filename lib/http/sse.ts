@@ -30,7 +30,12 @@ export function openEventStream(
   res: Response,
   options: { clock: Clock; heartbeatMs?: number; maxBufferedBytes?: number; retryMs?: number },
 ): EventStream {
-  const { clock, heartbeatMs = DEFAULT_HEARTBEAT_MS, maxBufferedBytes = DEFAULT_MAX_BUFFERED, retryMs = 1_000 } = options;
+  const {
+    clock,
+    heartbeatMs = DEFAULT_HEARTBEAT_MS,
+    maxBufferedBytes = DEFAULT_MAX_BUFFERED,
+    retryMs = 1_000,
+  } = options;
   const abort = new AbortController();
   res.locals.isStream = true;
   req.socket.setTimeout(0);
