@@ -1,0 +1,2 @@
+/** Bytes as text: `0x` and two hex digits each. */
+export type Hex = `0x${string}`;
