@@ -36,7 +36,8 @@ export function createQueue<T>(options: CreateQueueOptions): ManagedQueue<T> {
     createClient: (type) => {
       // Bull blocks on its `bclient`: that one needs a connection of its own each time it asks.
       if (type === 'bclient') return connect(type);
-      return (shared[type] ??= connect(type));
+      shared[type] ??= connect(type);
+      return shared[type];
     },
     defaultJobOptions: { removeOnComplete: 1_000, removeOnFail: 5_000, attempts: 1 },
   });

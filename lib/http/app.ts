@@ -212,7 +212,8 @@ function requireType(route: Route) {
       ? isJson(req)
       : (req.get('content-type') ?? '').startsWith(expected);
     if (hasBody && !fits) {
-      return next(new AppError('unsupported_media_type', `Send the body as ${expected}.`));
+      next(new AppError('unsupported_media_type', `Send the body as ${expected}.`));
+      return;
     }
     next();
   };

@@ -43,7 +43,7 @@ export function handlerOf(route: Route, options: HttpAppOptions): RequestHandler
         log,
         req,
         res,
-      });
+      } as never);
       if (!timedOut && result.kind === 'reply') send(route, result, req, res);
     } catch (error) {
       if (!timedOut && !res.destroyed) next(error);

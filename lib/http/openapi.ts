@@ -217,8 +217,7 @@ export function buildOpenApi(routes: readonly Route[], info: OpenApiInfo): OpenA
       };
     }
     operation.responses = responsesOf(route, convert);
-    const path = (paths[route.path] ??= {});
-    path[route.method] = operation;
+    paths[route.path] = { ...paths[route.path], [route.method]: operation };
   }
   return {
     openapi: '3.1.0',

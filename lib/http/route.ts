@@ -113,9 +113,8 @@ export interface RouteSpec<
 }
 
 /** A route whose schemas have done their work on the types; what `createHttpApp` takes. */
-// biome-ignore lint/suspicious/noExplicitAny: the context type is erased on purpose once the route is defined.
 export type Route = Omit<RouteSpec, 'handler'> & {
-  handler(context: any): Promise<Reply | Streamed> | Reply | Streamed;
+  handler(context: never): Promise<Reply | Streamed> | Reply | Streamed;
 };
 
 /** Ties the handler's types to the schemas. */
