@@ -48,5 +48,5 @@ export const MAX_UINT256 = 2n ** 256n - 1n;
 /** A uint256 as a decimal string, as our interfaces carry it. */
 export const uint256String = z
   .string()
-  .regex(/^(0|[1-9]\d{0,77})$/, 'expected a whole number as a decimal string')
+  .regex(/^(0|[1-9]\d{0,77})$/, { error: 'expected a whole number as a decimal string', abort: true })
   .refine((text) => BigInt(text) <= MAX_UINT256, 'larger than a uint256');

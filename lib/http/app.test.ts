@@ -109,7 +109,12 @@ let setDraining: () => void;
 beforeAll(async () => {
   const log = createLogger({
     service: 'test',
-    destination: new Writable({ write: (chunk, _encoding, done) => (logs.push(String(chunk)), done()) }),
+    destination: new Writable({
+      write: (chunk, _encoding, done) => {
+        logs.push(String(chunk));
+        done();
+      },
+    }),
   });
   const built = createHttpApp({
     service: 'test',
