@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto';
-import { keccak256, Transaction } from 'ethers';
+import type * as Ethers from 'ethers';
 import type { Backend, ChainLens, RpcCall, RpcOutcome } from '../backend.ts';
 import { type ChainView, hex } from './chain-view.ts';
 import { type LogFilter, matchesLogFilter } from './log-filter.ts';
@@ -131,13 +131,14 @@ export function createSyntheticBackend(deps: { chain: SyntheticChain; multicall3
     if (to === REVERTING_ADDRESS) throw new RpcError(3, 'execution reverted: always reverts', REVERT_DATA);
     const answer = (target: string, input: string): string =>
       word(`call|${target}|${input}|${seen.view.hashAt(height)}`);
-    if (multicall3 && to === MULTICALL3_ADDRESS) return answerMulticall(data, answer);
+    if (multicall3 && to === MULTICALL3_ADDRESS)
+      return import('ethers').then((ethers) => answerMulticall(ethers, data, answer));
     return answer(to ?? '', data);
   }
 
-  function sendRaw(raw: unknown): string {
+  function sendRaw(raw: unknown, { keccak256, Transaction }: typeof Ethers): string {
     if (typeof raw !== 'string') throw new RpcError(-32602, 'missing raw transaction');
-    let parsed: Transaction;
+    let parsed: Ethers.Transaction;
     try {
       parsed = Transaction.from(raw);
     } catch (cause) {
@@ -259,8 +260,6 @@ export function createSyntheticBackend(deps: { chain: SyntheticChain; multicall3
             params[1] === 'pending' ? Number.POSITIVE_INFINITY : stateHeight(params[1], seen),
           ),
         );
-      case 'eth_sendRawTransaction':
-        return sendRaw(params[0]);
       default:
         throw new RpcError(-32601, `the method ${method} does not exist/is not available`);
     }
@@ -270,7 +269,11 @@ export function createSyntheticBackend(deps: { chain: SyntheticChain; multicall3
     kind: 'synthetic',
     async call(request, lens): Promise<RpcOutcome> {
       try {
-        return { result: answer(request, look(lens)) };
+        // ethers is loaded on first use: it would be most of the start-up time, and few runs need it.
+        if (request.method === 'eth_sendRawTransaction')
+          return { result: sendRaw(request.params[0], await import('ethers')) };
+        const result = answer(request, look(lens));
+        return { result: result instanceof Promise ? await result : result };
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
         return {
