@@ -6,15 +6,11 @@ import { computeAddress, getAddress, isAddress, isHexString, Wallet } from 'ethe
 import { type ContractsManifest, loadContractsManifest } from '../lib/contracts-manifest.ts';
 import { CATALOG, type ContractName } from './catalog.ts';
 import { type ChainClient, createChainClient, type Receipt } from './chain-client.ts';
-import {
-  creationCodeHash,
-  HEALTH_DATA_SCHEMA,
-  interfaceOf,
-  type PlannedTransaction,
-  planDeployment,
-} from './deployment-plan.ts';
+import { DeployError } from './deploy-error.ts';
+import { creationCodeHash, HEALTH_DATA_SCHEMA, interfaceOf, planDeployment } from './deployment-plan.ts';
 import { DEV_CHAIN_ID, devAccount } from './dev-accounts.ts';
 import type { Hex } from './hex.ts';
+import { sendTransactions } from './send-transactions.ts';
 import { DATA_MANAGEMENT_DOMAIN, IDENTITY_DOMAIN } from './typed-data.ts';
 
 export interface DeployOptions {
@@ -35,13 +31,6 @@ export interface DeployOptions {
   readonly onProgress?: (line: string) => void;
 }
 
-/** A deployment that cannot be done or failed; the message names the transaction or the setting. */
-export class DeployError extends Error {
-  override readonly name = 'DeployError';
-}
-
-/** A block takes 12 s on Ethereum; three of them and some. */
-const RECEIPT_TIMEOUT_MS = 45_000;
 const DEFAULT_CONFIRMATIONS = 2;
 
 /**
@@ -67,7 +56,13 @@ export async function deployContracts(options: DeployOptions): Promise<Contracts
   const deployer = new Wallet(options.deployerKey);
   const nonce = Number(await client.request<Hex>('eth_getTransactionCount', [deployer.address, 'pending']));
   const plan = await planDeployment({ chainId, deployer: deployer.address as Hex, nonce, ...accounts });
-  const receipts = await sendAll(client, deployer, chainId, plan.transactions, say);
+  const receipts = await sendTransactions({
+    client,
+    from: deployer,
+    chainId,
+    transactions: plan.transactions,
+    onDone: say,
+  });
 
   const labIdentity = await client.request<Hex>('eth_call', [
     {
@@ -158,46 +153,6 @@ async function findReusable(
     if ((await client.request<Hex>('eth_getCode', [entry.address, 'latest'])) === '0x') return undefined;
   }
   return manifest;
-}
-
-/** Send all at once, then wait for all. Answers the receipts of created contracts by contract name. */
-async function sendAll(
-  client: ChainClient,
-  deployer: Wallet,
-  chainId: number,
-  transactions: readonly PlannedTransaction[],
-  say: (line: string) => void,
-): Promise<Map<string, Receipt>> {
-  const block = await client.request<{ baseFeePerGas?: Hex }>('eth_getBlockByNumber', ['latest', false]);
-  const maxPriorityFeePerGas = 1_000_000_000n;
-  // Twice the base fee survives six full blocks in a row, each of which raises it by an eighth.
-  const maxFeePerGas = BigInt(block.baseFeePerGas ?? '0x0') * 2n + maxPriorityFeePerGas;
-  const sent: { tx: PlannedTransaction; hash: Hex }[] = [];
-  for (const tx of transactions) {
-    const fields = { data: tx.data, nonce: tx.nonce, chainId, type: 2, maxFeePerGas, maxPriorityFeePerGas };
-    const to = tx.to ? { to: tx.to } : {};
-    try {
-      const gasLimit = tx.gasLimit ?? (await estimateGas(client, deployer.address, tx.data));
-      const raw = await deployer.signTransaction({ ...fields, ...to, gasLimit });
-      sent.push({ tx, hash: await client.request<Hex>('eth_sendRawTransaction', [raw]) });
-    } catch (cause) {
-      throw new DeployError(`${tx.label}: ${(cause as Error).message}`, { cause });
-    }
-  }
-  const receipts = new Map<string, Receipt>();
-  for (const { tx, hash } of sent) {
-    const receipt = await client.waitForReceipt(hash, RECEIPT_TIMEOUT_MS);
-    if (!receipt.succeeded) throw new DeployError(`${tx.label}: transaction ${hash} reverted`);
-    if (tx.creates) receipts.set(tx.creates, receipt);
-    say(tx.label);
-  }
-  return receipts;
-}
-
-/** A quarter more than the estimate: a constructor's cost may change with the block it lands in. */
-async function estimateGas(client: ChainClient, from: string, data: Hex): Promise<bigint> {
-  const estimate = await client.request<Hex>('eth_estimateGas', [{ from, data }]);
-  return (BigInt(estimate) * 5n) / 4n;
 }
 
 /** Replace the file in one step, so that a reader never meets half of it. */
