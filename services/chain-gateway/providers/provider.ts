@@ -1,0 +1,123 @@
+import type { Clock } from '../../../lib/time.ts';
+import type { AttemptDone, AttemptRequest, AttemptResult, RunningAttempt, UpstreamTransport } from './attempt.ts';
+import { type Breaker, createBreaker } from './breaker.ts';
+import { createDispatcher, type Dispatcher } from './dispatcher.ts';
+import { createHealth, type Health } from './health.ts';
+import { matchesMethod, type ProviderConfig } from './provider-config.ts';
+import { createRateLimit, type RateLimit } from './rate-limit.ts';
+
+/** How long a method that the provider said it lacks is not offered to it again, milliseconds. */
+const UNSUPPORTED_FOR_MS = 600_000;
+/** Methods remembered as unsupported; the names come from clients, so the memory is bounded. */
+const MAX_UNSUPPORTED = 200;
+
+/** What the head poller last saw of a provider. */
+export interface ProviderHead {
+  readonly number: number;
+  readonly hash: string;
+  readonly parentHash: string;
+  /** Block timestamp, seconds since the epoch. */
+  readonly timestamp: number;
+  /** Monotonic milliseconds when it was seen. */
+  readonly seenAt: number;
+}
+
+/** Why a provider gets no regular traffic; undefined when it does. */
+export type Exclusion = 'cordoned' | 'wrong-chain' | 'unauthorized' | 'unhealthy' | 'lagging' | 'forked' | 'breaker-open' | 'unverified';
+
+/** One provider at run time: its configuration and everything learned about it. */
+export interface Provider {
+  readonly id: string;
+  readonly config: ProviderConfig;
+  readonly breaker: Breaker;
+  readonly health: Health;
+  readonly rateLimit: RateLimit;
+  readonly dispatcher: Dispatcher;
+  head: ProviderHead | undefined;
+  safe: number | undefined;
+  finalized: number | undefined;
+  /** The chain id it answered; undefined until it did. */
+  chainId: number | undefined;
+  cordonedBy: string | undefined;
+  lagging: boolean;
+  forked: boolean;
+  inFlight: number;
+  /** Sends without asking breaker or limits; the caller has done that. Outcomes are recorded by the engine. */
+  send(request: AttemptRequest, done: AttemptDone): RunningAttempt;
+  supports(method: string): boolean;
+  markUnsupported(method: string): void;
+  unitsFor(method: string, standard: number): number;
+  exclusion(expectedChainId: number): Exclusion | undefined;
+  close(): Promise<void>;
+}
+
+export function createProvider(deps: {
+  config: ProviderConfig;
+  transport: UpstreamTransport;
+  clock: Clock;
+  defer: (fn: () => void) => void;
+  onBreaker?: (provider: string, state: string) => void;
+}): Provider {
+  const { config, transport, clock } = deps;
+  const dispatcher = createDispatcher({ transport, clock, defer: deps.defer, maxJoin: config.maxJoin });
+  const unsupported = new Map<string, number>();
+
+  const provider: Provider = {
+    id: config.id,
+    config,
+    breaker: createBreaker(clock, (state) => deps.onBreaker?.(config.id, state)),
+    health: createHealth(clock),
+    rateLimit: createRateLimit(clock, config.limits.callsPerSecond),
+    dispatcher,
+    head: undefined,
+    safe: undefined,
+    finalized: undefined,
+    chainId: undefined,
+    cordonedBy: config.cordoned ? 'providers file' : undefined,
+    lagging: false,
+    forked: false,
+    inFlight: 0,
+    send(request, done) {
+      provider.inFlight++;
+      let open = true;
+      const running = dispatcher.send(request, (result: AttemptResult) => {
+        if (open) provider.inFlight--;
+        open = false;
+        done(result);
+      });
+      return {
+        cancel() {
+          if (open) provider.inFlight--;
+          open = false;
+          running.cancel();
+        },
+      };
+    },
+    supports(method) {
+      const { allow, deny } = config.methods;
+      if (deny.length > 0 && matchesMethod(deny, method)) return false;
+      if (allow.length > 0 && !matchesMethod(allow, method)) return false;
+      if (unsupported.size === 0) return true;
+      const until = unsupported.get(method);
+      return until === undefined || clock.monotonic() >= until;
+    },
+    markUnsupported(method) {
+      if (unsupported.size >= MAX_UNSUPPORTED) unsupported.clear();
+      unsupported.set(method, clock.monotonic() + UNSUPPORTED_FOR_MS);
+    },
+    unitsFor: (method, standard) => config.units[method] ?? standard,
+    exclusion(expectedChainId) {
+      if (provider.cordonedBy !== undefined) return 'cordoned';
+      if (provider.chainId !== undefined && provider.chainId !== expectedChainId) return 'wrong-chain';
+      if (provider.health.unauthorized()) return 'unauthorized';
+      if (provider.breaker.state === 'open') return 'breaker-open';
+      if (!provider.health.healthy()) return 'unhealthy';
+      if (provider.chainId === undefined) return 'unverified';
+      if (provider.lagging) return 'lagging';
+      if (provider.forked) return 'forked';
+      return undefined;
+    },
+    close: () => transport.close(),
+  };
+  return provider;
+}
