@@ -1,0 +1,34 @@
+import { createCleanup } from './cleanup.ts';
+import type { Summary } from './report.ts';
+import { chooseSteps, runStory, type StoryObserver } from './run-story.ts';
+import type { StackAccess } from './stack-access.ts';
+import { STEPS } from './steps.ts';
+import { createStory } from './story.ts';
+
+export interface DriveOptions {
+  readonly stack: StackAccess;
+  /** Ids or numbers of steps; all when absent. */
+  readonly only?: readonly string[] | undefined;
+  readonly signal: AbortSignal;
+  readonly observer: StoryObserver;
+}
+
+/**
+ * Drives the story against a running stack and leaves the stack as it was, however it ends.
+ * Throws when aborted, and {@link UnknownStepError} for a step that does not exist.
+ */
+export async function driveStory(options: DriveOptions): Promise<Summary> {
+  const started = performance.now();
+  const steps = chooseSteps(STEPS, options.only);
+  const cleanup = createCleanup();
+  const story = createStory({ stack: options.stack, signal: options.signal, cleanup });
+  let cleanupFailures: string[] = [];
+  try {
+    const reports = await runStory(steps, story, options.observer);
+    cleanupFailures = await cleanup.run();
+    return { reports, ms: Math.round(performance.now() - started), cleanupFailures };
+  } finally {
+    // After an abort: nothing is left here when the story ended by itself.
+    await cleanup.run();
+  }
+}
