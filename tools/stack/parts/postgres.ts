@@ -7,7 +7,13 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { type Command, plainEnvironment, type RunAs } from './command.ts';
-import { type PostgresBinary, postgresBinary, runAsOptions, SHARED_DIR } from './postgres-binary.ts';
+import {
+  type PostgresBinary,
+  postgresBinary,
+  runAsOptions,
+  SHARED_DIR,
+  unprivilegedUser,
+} from './postgres-binary.ts';
 import { processMark, processName } from './process-info.ts';
 
 const run = promisify(execFile);
@@ -76,6 +82,11 @@ async function reachable(dir: string, owner: RunAs | undefined): Promise<string>
     await mkdir(SHARED_DIR, { recursive: true, mode: 0o755 });
     return join(SHARED_DIR, `data-${createHash('sha256').update(wanted).digest('hex').slice(0, 16)}`);
   }
+}
+
+/** Where the data of a Postgres in `dir` is on this machine, for who removes it. */
+export async function postgresDataDir(dir: string): Promise<string> {
+  return reachable(dir, await unprivilegedUser());
 }
 
 async function initialise(binary: PostgresBinary, dataDir: string, password: string): Promise<void> {

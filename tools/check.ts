@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** One thing that `make check` looks at. Add a line here for everything that can drift from its source. */
+interface Check {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** What to do about a failure. */
+  readonly cure: string;
+}
+
+const PROJECT = join(import.meta.dirname, '..');
+
+/** Folders with TypeScript whose imports must point one way; those that are there yet. */
+const layered = ['lib', 'services', 'controllers', 'contracts', 'tools', 'dashboards'].filter((folder) =>
+  existsSync(join(PROJECT, folder)),
+);
+
+const CHECKS: readonly Check[] = [
+  { name: 'types', command: ['tsc', '-p', '.', '--noEmit'], cure: 'fix the types' },
+  { name: 'lint', command: ['biome', 'ci', '.'], cure: 'biome check --write .' },
+  {
+    name: 'layers',
+    command: ['depcruise', ...layered],
+    cure: 'see docs/architecture.md for who may import whom',
+  },
+  {
+    name: 'contracts',
+    command: ['node', 'contracts/compile.ts', '--check'],
+    cure: 'node contracts/compile.ts, and commit what it writes',
+  },
+];
+
+interface Outcome extends Check {
+  readonly ok: boolean;
+  readonly seconds: number;
+  readonly output: string;
+}
+
+function run(check: Check): Promise<Outcome> {
+  const from = performance.now();
+  const [file = '', ...args] = check.command;
+  return new Promise((resolve) => {
+    const bin = join(PROJECT, 'node_modules', '.bin');
+    const child = spawn(join(bin, file), args, {
+      cwd: PROJECT,
+      env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    const finish = (ok: boolean): void =>
+      resolve({ ...check, ok, output, seconds: (performance.now() - from) / 1000 });
+    child.once('error', (error) => {
+      output += error.message;
+      finish(false);
+    });
+    child.once('close', (code) => finish(code === 0));
+  });
+}
+
+const colour = (code: number, text: string): string =>
+  process.stdout.isTTY ? `\u001b[${code}m${text}\u001b[0m` : text;
+
+// All at once: they are a few seconds each and mostly wait for different things.
+const outcomes = await Promise.all(CHECKS.map(run));
+for (const { name, command, output } of outcomes.filter((outcome) => !outcome.ok)) {
+  console.log(`\n${colour(1, name)}: ${command.join(' ')}\n${output.trim()}`);
+}
+console.log('');
+for (const { name, ok, seconds, cure } of outcomes) {
+  const verdict = ok ? colour(32, 'ok    ') : colour(31, 'FAILED');
+  console.log(
+    `  ${verdict} ${name.padEnd(12)} ${seconds.toFixed(1).padStart(5)} s${ok ? '' : `   → ${cure}`}`,
+  );
+}
+const failed = outcomes.filter((outcome) => !outcome.ok).length;
+console.log(failed === 0 ? '\nAll checks pass.' : `\n${failed} of ${outcomes.length} checks failed.`);
+process.exitCode = failed === 0 ? 0 : 1;

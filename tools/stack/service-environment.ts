@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import type { Ports } from './ports.ts';
+import type { SecretFiles, Secrets } from './secrets.ts';
+
+/** Our processes; each name is also the name of its port and of its log. */
+export type ServiceName = 'gateway' | 'gateway-worker' | 'gateway-indexer' | 'api' | 'user';
+
+export interface ServiceEnvironmentInput {
+  readonly ports: Ports;
+  readonly secrets: Secrets;
+  readonly secretFiles: SecretFiles;
+  readonly postgresUrl: string;
+  readonly redisUrl: string;
+  readonly rpcUrls: readonly string[];
+  readonly chainId: number;
+  readonly manifestFile: string;
+  readonly stateDir: string;
+  readonly logLevel: string;
+}
+
+/** The settings of every process of the development stack; the values that a production deployment sets itself. */
+export function serviceEnvironments(
+  input: ServiceEnvironmentInput,
+): Record<ServiceName, Record<string, string>> {
+  const { ports, secrets, secretFiles, postgresUrl, redisUrl, rpcUrls, chainId, manifestFile } = input;
+  const url = (name: ServiceName): string => `http://127.0.0.1:${ports[name]}`;
+  const common = (name: ServiceName): Record<string, string> => ({
+    HOST: '127.0.0.1',
+    PORT: `${ports[name]}`,
+    LOG_LEVEL: input.logLevel,
+    // A developer waits for Ctrl-C; production gives requests in flight longer.
+    DRAIN_TIMEOUT_MS: '5000',
+    DATABASE_URL: postgresUrl,
+    REDIS_URL: redisUrl,
+    SERVICE_AUTH_KEYS: secrets.serviceAuthKeys,
+    CONTRACTS_FILE: manifestFile,
+    CHAIN_ID: `${chainId}`,
+  });
+  const gateway = (name: ServiceName): Record<string, string> => ({
+    ...common(name),
+    RPC_URLS: rpcUrls.join(','),
+    SIGNERS_FILE: secretFiles.signers,
+  });
+  return {
+    gateway: gateway('gateway'),
+    'gateway-worker': gateway('gateway-worker'),
+    'gateway-indexer': gateway('gateway-indexer'),
+    user: {
+      ...common('user'),
+      GATEWAY_URL: url('gateway'),
+      USER_ISSUER: url('user'),
+      JWT_KEYS_FILE: secretFiles.jwtKeys,
+      CURSOR_SECRET: secrets.cursorSecret,
+    },
+    api: {
+      ...common('api'),
+      GATEWAY_URL: url('gateway'),
+      USER_URL: url('user'),
+      USER_ISSUER: url('user'),
+      CURSOR_SECRET: secrets.cursorSecret,
+      API_BOOTSTRAP_KEY: secrets.apiKey,
+      METADATA_DIR: join(input.stateDir, 'metadata'),
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Runs jest for `make test` and adds up what it counted. Unit and integration tests share a run; the end-to-end
+ * tests start whole stacks and have the machine for themselves. Arguments go to jest (a path pattern, `-t name`).
+ * The results are kept in output/tests/ for CI.
+ */
+const RUNS = [
+  { name: 'unit-and-integration', projects: ['unit', 'integration'] },
+  { name: 'e2e', projects: ['e2e'] },
+] as const;
+
+const PROJECT = join(import.meta.dirname, '..');
+const RESULTS = join(PROJECT, 'output', 'tests');
+
+interface JestResults {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  /** Files that could not be run at all; none of their tests is in the other numbers. */
+  readonly numRuntimeErrorTestSuites: number;
+}
+
+function jest(run: (typeof RUNS)[number], args: readonly string[]): Promise<number> {
+  const child = spawn(
+    process.execPath,
+    [
+      ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
+      join(PROJECT, 'node_modules', 'jest', 'bin', 'jest.js'),
+      ...['--passWithNoTests', '--json', `--outputFile=${join(RESULTS, `${run.name}.json`)}`],
+      ...['--testLocationInResults', '--selectProjects', ...run.projects],
+      ...(args.length > 0 && !args[0]?.startsWith('-') ? ['--testPathPatterns'] : []),
+      ...args,
+    ],
+    // jest prints its JSON to stdout as well unless that goes elsewhere; what people read is on stderr.
+    { cwd: PROJECT, stdio: ['inherit', 'ignore', 'inherit'] },
+  );
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(1));
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+const args = process.argv.slice(2);
+rmSync(RESULTS, { recursive: true, force: true });
+mkdirSync(RESULTS, { recursive: true });
+const from = performance.now();
+let [passed, failed, skipped, ok] = [0, 0, 0, true];
+for (const run of RUNS) {
+  const code = await jest(run, args);
+  ok &&= code === 0;
+  try {
+    const results = JSON.parse(readFileSync(join(RESULTS, `${run.name}.json`), 'utf8')) as JestResults;
+    passed += results.numPassedTests;
+    failed += results.numFailedTests + results.numRuntimeErrorTestSuites;
+    skipped += results.numPendingTests + results.numTodoTests;
+  } catch {
+    console.error(`jest left no results for ${run.name} (exit code ${code}).`);
+    failed += 1;
+    ok = false;
+  }
+}
+if (!ok && failed === 0) failed = 1;
+const skips = skipped === 0 ? '' : `, ${skipped} skipped`;
+console.log(
+  `\n${passed} passed, ${failed} failed${skips} in ${((performance.now() - from) / 1000).toFixed(0)} s`,
+);
+process.exitCode = ok && failed === 0 ? 0 : 1;
