@@ -33,9 +33,10 @@ install: ## Install packages when they are missing or the lockfile changed
 	@tools/stack/install.sh
 
 help: ## Show this list
-	@awk 'BEGIN { FS = ":.*## "; print "\nUsage: make <command>" } \
-		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
-		/^[a-z][a-z0-9-]*:.*## / { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -v tty="$(MAKE_TERMOUT)" 'BEGIN { FS = ":.*## "; if (tty != "") { b = "\033[1m"; c = "\033[36m"; r = "\033[0m" } \
+		print "\nUsage: make <command>" } \
+		/^##@/ { printf "\n%s%s%s\n", b, substr($$0, 5), r } \
+		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
 .PHONY: up status down reset test check install help
