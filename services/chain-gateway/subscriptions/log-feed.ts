@@ -91,7 +91,7 @@ export function createLogFeed(deps: {
     }
   }
 
-  async function work(): Promise<void> {
+  async function workThroughQueue(): Promise<void> {
     for (let pending = queue[0]; pending !== undefined; pending = queue[0]) {
       fetchAhead();
       const { step } = pending;
@@ -120,6 +120,17 @@ export function createLogFeed(deps: {
     }
   }
 
+  async function work(): Promise<void> {
+    working = true;
+    try {
+      await workThroughQueue();
+    } finally {
+      working = false;
+    }
+    // A step may have come in between the end of the queue and this line.
+    if (queue.length > 0) await work();
+  }
+
   return {
     get size() {
       return listeners.size;
@@ -143,13 +154,7 @@ export function createLogFeed(deps: {
       }
       queue.push({ step, logs: undefined });
       fetchAhead();
-      if (working) return;
-      working = true;
-      work()
-        .catch(onFailure)
-        .finally(() => {
-          working = false;
-        });
+      if (!working) work().catch(onFailure);
     },
   };
 }

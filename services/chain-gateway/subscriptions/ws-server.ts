@@ -85,7 +85,8 @@ export function createRpcWebSocketServer(deps: {
         log.info({ code, reason }, 'closing a WebSocket client');
         socket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString('utf8'));
         // A client that does not read does not read the close either.
-        clock.setTimeout(() => socket.terminate(), CLOSE_GRACE_MS);
+        const grace = clock.setTimeout(() => socket.terminate(), CLOSE_GRACE_MS);
+        socket.once('close', () => grace.cancel());
       },
       onClose(listener) {
         if (socket.readyState === socket.CLOSED) listener();
