@@ -1,3 +1,5 @@
+import { idempotencyTableSql } from '../../../lib/idempotency.ts';
+
 /** Transactions, nonce lanes, signed attempts, their moves and their trail. */
 export const transactionsMigration = {
   id: '0001-transactions',
@@ -212,5 +214,5 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_chain_append_only   BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-`,
+${idempotencyTableSql}`,
 } as const;

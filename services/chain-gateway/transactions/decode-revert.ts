@@ -21,7 +21,8 @@ export interface RevertReason {
   readonly message: string;
 }
 
-const show = (value: unknown): string => (Array.isArray(value) ? `[${value.map(show).join(', ')}]` : String(value));
+const show = (value: unknown): string =>
+  Array.isArray(value) ? `[${value.map(show).join(', ')}]` : String(value);
 
 /** Reads revert data with the built-in errors and every custom error of `errors`. */
 export function decodeRevert(data: string | undefined, errors: Interface): RevertReason {
@@ -34,13 +35,21 @@ export function decodeRevert(data: string | undefined, errors: Interface): Rever
       return { name: 'Panic', message: PANICS[code] ?? `panic 0x${code.toString(16)}` };
     }
     if (parsed) {
-      const args = parsed.fragment.inputs.map((input, i) => `${input.name ? `${input.name}=` : ''}${show(parsed.args[i])}`);
+      const args = parsed.fragment.inputs.map(
+        (input, i) => `${input.name ? `${input.name}=` : ''}${show(parsed.args[i])}`,
+      );
       return { name: parsed.name, message: `${parsed.name}(${args.join(', ')})` };
     }
   } catch (error) {
-    return { name: 'unknown', message: `the call reverted with data that could not be read (${(error as Error).message})` };
+    return {
+      name: 'unknown',
+      message: `the call reverted with data that could not be read (${(error as Error).message})`,
+    };
   }
-  return { name: 'unknown', message: `the call reverted with an error that is in none of our ABIs (${data.slice(0, 10)})` };
+  return {
+    name: 'unknown',
+    message: `the call reverted with an error that is in none of our ABIs (${data.slice(0, 10)})`,
+  };
 }
 
 /** Finds revert bytes in the many places in which nodes put them. */

@@ -30,11 +30,17 @@ describe('encodeCall', () => {
     expect(call.data).toBe(new Interface(abi).encodeFunctionData('transfer', [token, 100n]));
   });
   it('names the nearest contract and function', () => {
-    expect(refusal({ contract: 'RejuvToken', function: 'transfer', args: [] }).message).toContain('did you mean RejuveToken');
-    expect(refusal({ contract: 'RejuveToken', function: 'transfr', args: [] }).message).toContain('did you mean transfer');
+    expect(refusal({ contract: 'RejuvToken', function: 'transfer', args: [] }).message).toContain(
+      'did you mean RejuveToken',
+    );
+    expect(refusal({ contract: 'RejuveToken', function: 'transfr', args: [] }).message).toContain(
+      'did you mean transfer',
+    );
   });
   it('does not send views', () => {
-    expect(refusal({ contract: 'RejuveToken', function: 'balanceOf', args: [token] }).errors?.[0]?.pointer).toBe('/function');
+    expect(
+      refusal({ contract: 'RejuveToken', function: 'balanceOf', args: [token] }).errors?.[0]?.pointer,
+    ).toBe('/function');
   });
   it('says which argument is wrong and what was expected', () => {
     const error = refusal({ contract: 'RejuveToken', function: 'transfer', args: ['0x12', 'ten'] });
@@ -44,12 +50,21 @@ describe('encodeCall', () => {
     expect(error.message).not.toContain('ten,');
   });
   it('wants large integers as strings', () => {
-    expect(refusal({ contract: 'RejuveToken', function: 'transfer', args: [token, 1e21] }).message).toContain('as strings');
+    expect(refusal({ contract: 'RejuveToken', function: 'transfer', args: [token, 1e21] }).message).toContain(
+      'as strings',
+    );
   });
   it('says how many arguments it takes and asks for the full name of an overload', () => {
-    expect(refusal({ contract: 'RejuveToken', function: 'transfer', args: [token] }).message).toContain('takes 2 arguments');
-    expect(refusal({ contract: 'RejuveToken', function: 'mint', args: [token, '1'] }).message).toContain('overloaded');
-    expect(encodeCall(book, { contract: 'RejuveToken', function: 'mint(address,uint256)', args: [token, '1'] }).data).toHaveLength(138);
+    expect(refusal({ contract: 'RejuveToken', function: 'transfer', args: [token] }).message).toContain(
+      'takes 2 arguments',
+    );
+    expect(refusal({ contract: 'RejuveToken', function: 'mint', args: [token, '1'] }).message).toContain(
+      'overloaded',
+    );
+    expect(
+      encodeCall(book, { contract: 'RejuveToken', function: 'mint(address,uint256)', args: [token, '1'] })
+        .data,
+    ).toHaveLength(138);
   });
 });
 
@@ -63,8 +78,12 @@ describe('decodeRevert', () => {
     });
   });
   it('reads Error(string) and Panic', () => {
-    expect(decodeRevert(iface.encodeErrorResult('Error(string)', ['paused']), book.errors).message).toBe('paused');
-    expect(decodeRevert(iface.encodeErrorResult('Panic(uint256)', [0x11]), book.errors).message).toContain('overflow');
+    expect(decodeRevert(iface.encodeErrorResult('Error(string)', ['paused']), book.errors).message).toBe(
+      'paused',
+    );
+    expect(decodeRevert(iface.encodeErrorResult('Panic(uint256)', [0x11]), book.errors).message).toContain(
+      'overflow',
+    );
   });
   it('tells no story about what it cannot read', () => {
     expect(decodeRevert('0xdeadbeef', book.errors).name).toBe('unknown');

@@ -11,13 +11,19 @@ export interface EncodedCall {
   readonly selector: string;
 }
 
-const invalid = (detail: string, errors: FieldError[]) => new AppError('invalid_argument', detail, { errors });
+const invalid = (detail: string, errors: FieldError[]) =>
+  new AppError('invalid_argument', detail, { errors });
 const suggestion = (name: string, among: readonly string[]): string => {
   const guess = nearest(name, among);
   return guess ? `; did you mean ${guess}?` : among.length > 0 ? `; known: ${among.join(', ')}` : '';
 };
 
-function findFunction(functions: FunctionFragment[], name: string, contract: string, count: number): FunctionFragment {
+function findFunction(
+  functions: FunctionFragment[],
+  name: string,
+  contract: string,
+  count: number,
+): FunctionFragment {
   const bySignature = functions.find((f) => f.format('sighash') === name);
   if (bySignature) return bySignature;
   const named = functions.filter((f) => f.name === name);
@@ -41,23 +47,33 @@ function findFunction(functions: FunctionFragment[], name: string, contract: str
 function shapeOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'string') return /^0x[0-9a-f]*$/i.test(value) ? `${(value.length - 2) / 2} bytes of hex` : 'a string';
+  if (typeof value === 'string')
+    return /^0x[0-9a-f]*$/i.test(value) ? `${(value.length - 2) / 2} bytes of hex` : 'a string';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 /** Encodes each argument alone first, so that the error can say which one is wrong. */
-function checkArguments(inputs: readonly ParamType[], args: readonly unknown[], encodeOne: (t: ParamType, v: unknown) => void): void {
+function checkArguments(
+  inputs: readonly ParamType[],
+  args: readonly unknown[],
+  encodeOne: (t: ParamType, v: unknown) => void,
+): void {
   const errors: FieldError[] = [];
   inputs.forEach((input, i) => {
     try {
       const value = args[i];
       // Without this ethers would take 1e21 or 0.1 and complain about precision far from the cause.
-      if (/^u?int/.test(input.type) && typeof value === 'number' && !Number.isSafeInteger(value)) throw new Error('send large integers as strings');
+      if (/^u?int/.test(input.type) && typeof value === 'number' && !Number.isSafeInteger(value))
+        throw new Error('send large integers as strings');
       encodeOne(input, value);
     } catch (error) {
       const why = isError(error, 'INVALID_ARGUMENT') ? error.shortMessage : (error as Error).message;
       const name = input.name ? ` (${input.name})` : '';
-      errors.push({ pointer: `/args/${i}`, rule: 'type', detail: `argument ${i}${name}: expected ${input.type}, got ${shapeOf(args[i])}: ${why}` });
+      errors.push({
+        pointer: `/args/${i}`,
+        rule: 'type',
+        detail: `argument ${i}${name}: expected ${input.type}, got ${shapeOf(args[i])}: ${why}`,
+      });
     }
   });
   if (errors.length > 0) throw invalid(errors.map((e) => e.detail).join('; '), errors);
@@ -67,7 +83,10 @@ function checkArguments(inputs: readonly ParamType[], args: readonly unknown[], 
  * Turns a call by name into bytes.
  * @throws AppError invalid_argument naming the unknown contract or function, or each wrong argument.
  */
-export function encodeCall(book: ContractBook, call: { contract: string; function: string; args: readonly unknown[] }): EncodedCall {
+export function encodeCall(
+  book: ContractBook,
+  call: { contract: string; function: string; args: readonly unknown[] },
+): EncodedCall {
   const contract = book.byName(call.contract);
   if (!contract) {
     const detail = `unknown contract ${call.contract} on chain ${book.chainId}${suggestion(call.contract, book.names())}`;

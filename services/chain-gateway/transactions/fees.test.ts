@@ -11,7 +11,11 @@ const history = (base: bigint, rewards: bigint[][], ratio = 0.5) => ({
 
 describe('suggestFees', () => {
   it('offers the median tip of the percentile of the urgency', () => {
-    const h = history(10n * gwei, [[1n * gwei, 2n * gwei, 5n * gwei], [1n * gwei, 3n * gwei, 6n * gwei], [1n * gwei, 4n * gwei, 9n * gwei]]);
+    const h = history(10n * gwei, [
+      [1n * gwei, 2n * gwei, 5n * gwei],
+      [1n * gwei, 3n * gwei, 6n * gwei],
+      [1n * gwei, 4n * gwei, 9n * gwei],
+    ]);
     expect(suggestFees(h, 'slow').maxPriorityFeePerGas).toBe(1n * gwei);
     expect(suggestFees(h, 'standard').maxPriorityFeePerGas).toBe(3n * gwei);
     expect(suggestFees(h, 'fast').maxPriorityFeePerGas).toBe(6n * gwei);
@@ -21,7 +25,14 @@ describe('suggestFees', () => {
     expect(suggestFees(h, 'standard').maxFeePerGas).toBe(baseFeeAfter(10n * gwei, 6) + gwei);
   });
   it('leaves empty blocks out', () => {
-    const h = { baseFeePerGas: [gwei, gwei, gwei], reward: [[0n, 0n, 0n], [gwei, gwei, gwei]], gasUsedRatio: [0, 0.4] };
+    const h = {
+      baseFeePerGas: [gwei, gwei, gwei],
+      reward: [
+        [0n, 0n, 0n],
+        [gwei, gwei, gwei],
+      ],
+      gasUsedRatio: [0, 0.4],
+    };
     expect(suggestFees(h, 'standard').maxPriorityFeePerGas).toBe(gwei);
   });
 });
@@ -42,7 +53,13 @@ describe('replacementFees', () => {
     );
   });
   it('declines when the cap leaves no room', () => {
-    expect(replacementFees({ maxFeePerGas: 95n, maxPriorityFeePerGas: 1n }, { maxFeePerGas: 200n, maxPriorityFeePerGas: 2n }, 100n)).toBeUndefined();
+    expect(
+      replacementFees(
+        { maxFeePerGas: 95n, maxPriorityFeePerGas: 1n },
+        { maxFeePerGas: 200n, maxPriorityFeePerGas: 2n },
+        100n,
+      ),
+    ).toBeUndefined();
   });
   it('rounds up', () => {
     expect(bumped(1n)).toBe(2n);

@@ -69,7 +69,8 @@ export const bumped = (fee: bigint): bigint => {
 /** Keeps both fees at or below `cap` per gas, the tip never above the total. */
 export function capFees(fees: Fees, cap: bigint): Fees {
   const maxFeePerGas = fees.maxFeePerGas < cap ? fees.maxFeePerGas : cap;
-  const maxPriorityFeePerGas = fees.maxPriorityFeePerGas < maxFeePerGas ? fees.maxPriorityFeePerGas : maxFeePerGas;
+  const maxPriorityFeePerGas =
+    fees.maxPriorityFeePerGas < maxFeePerGas ? fees.maxPriorityFeePerGas : maxFeePerGas;
   return { maxFeePerGas, maxPriorityFeePerGas };
 }
 
@@ -78,10 +79,16 @@ export function capFees(fees: Fees, cap: bigint): Fees {
  * @returns undefined when the cap leaves no room: the old bytes are broadcast again instead.
  */
 export function replacementFees(previous: Fees, suggestion: Fees, cap: bigint): Fees | undefined {
-  const least = { maxFeePerGas: bumped(previous.maxFeePerGas), maxPriorityFeePerGas: bumped(previous.maxPriorityFeePerGas) };
+  const least = {
+    maxFeePerGas: bumped(previous.maxFeePerGas),
+    maxPriorityFeePerGas: bumped(previous.maxPriorityFeePerGas),
+  };
   if (least.maxFeePerGas > cap) return undefined;
   const wanted = capFees(suggestion, cap);
   const maxFeePerGas = wanted.maxFeePerGas > least.maxFeePerGas ? wanted.maxFeePerGas : least.maxFeePerGas;
-  const tip = wanted.maxPriorityFeePerGas > least.maxPriorityFeePerGas ? wanted.maxPriorityFeePerGas : least.maxPriorityFeePerGas;
+  const tip =
+    wanted.maxPriorityFeePerGas > least.maxPriorityFeePerGas
+      ? wanted.maxPriorityFeePerGas
+      : least.maxPriorityFeePerGas;
   return tip > maxFeePerGas ? undefined : { maxFeePerGas, maxPriorityFeePerGas: tip };
 }

@@ -39,9 +39,12 @@ export const FINAL_STATES: ReadonlySet<TransactionState> = new Set(
 
 export const isFinal = (state: TransactionState): boolean => FINAL_STATES.has(state);
 
-export const isLegalMove = (from: TransactionState, to: TransactionState): boolean => LEGAL_MOVES[from].includes(to);
+export const isLegalMove = (from: TransactionState, to: TransactionState): boolean =>
+  LEGAL_MOVES[from].includes(to);
 
 /** Every legal move as a pair; what the database's table must hold. */
 export function legalMovePairs(): [TransactionState, TransactionState][] {
-  return TRANSACTION_STATES.flatMap((from) => LEGAL_MOVES[from].map((to): [TransactionState, TransactionState] => [from, to]));
+  return TRANSACTION_STATES.flatMap((from) =>
+    LEGAL_MOVES[from].map((to): [TransactionState, TransactionState] => [from, to]),
+  );
 }
