@@ -10,7 +10,7 @@ export interface AttemptRequest {
 }
 
 export type AttemptResult =
-  | { readonly kind: 'result'; /** JSON text. */ readonly result: string }
+  | { readonly kind: 'result' /** JSON text. */; readonly result: string }
   | {
       readonly kind: 'error';
       readonly code: number;
@@ -31,7 +31,15 @@ export type AttemptResult =
  * `rate-limited`: HTTP 429 · `unauthorized`: HTTP 401/403 · `http`: any other status without a JSON-RPC body ·
  * `malformed`: a body that is not the answer to what was asked · `aborted`: given up by us, says nothing about the provider.
  */
-export type TransportFault = 'connect' | 'reset' | 'timeout' | 'http' | 'malformed' | 'rate-limited' | 'unauthorized' | 'aborted';
+export type TransportFault =
+  | 'connect'
+  | 'reset'
+  | 'timeout'
+  | 'http'
+  | 'malformed'
+  | 'rate-limited'
+  | 'unauthorized'
+  | 'aborted';
 
 /** A running attempt; `cancel` gives it up, after which `done` is not called. */
 export interface RunningAttempt {
@@ -51,5 +59,10 @@ export interface UpstreamTransport {
 }
 
 export type TransportReply =
-  | { readonly ok: true; readonly status: number; readonly retryAfter: string | undefined; readonly body: string }
+  | {
+      readonly ok: true;
+      readonly status: number;
+      readonly retryAfter: string | undefined;
+      readonly body: string;
+    }
   | { readonly ok: false; readonly fault: TransportFault; readonly message: string };

@@ -34,7 +34,10 @@ export interface Breaker {
  * A success in the open state (the head poller keeps asking) leads to half-open at once: recovery does not wait for
  * the pause.
  */
-export function createBreaker(clock: Pick<Clock, 'monotonic'>, onChange: (state: BreakerState) => void = () => undefined): Breaker {
+export function createBreaker(
+  clock: Pick<Clock, 'monotonic'>,
+  onChange: (state: BreakerState) => void = () => undefined,
+): Breaker {
   let state: BreakerState = 'closed';
   let consecutive = 0;
   let record: boolean[] = [];
@@ -111,7 +114,10 @@ export function createBreaker(clock: Pick<Clock, 'monotonic'>, onChange: (state:
       record.push(false);
       if (record.length > WINDOW) record.shift();
       const faults = record.reduce((sum, good) => sum + (good ? 0 : 1), 0);
-      if (consecutive >= CONSECUTIVE_TO_OPEN || (record.length >= MIN_SAMPLES && faults / record.length >= RATE_TO_OPEN)) {
+      if (
+        consecutive >= CONSECUTIVE_TO_OPEN ||
+        (record.length >= MIN_SAMPLES && faults / record.length >= RATE_TO_OPEN)
+      ) {
         consecutive = 0;
         record = [];
         open();

@@ -26,7 +26,8 @@ export function createLatencyTracker(): LatencyTracker {
 
   return {
     observe(ms) {
-      const bucket = ms <= FIRST_MS ? 0 : Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / FIRST_MS) / LOG_GROWTH));
+      const bucket =
+        ms <= FIRST_MS ? 0 : Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / FIRST_MS) / LOG_GROWTH));
       counts[bucket] = (counts[bucket] as number) + 1;
       total++;
       seen++;

@@ -64,5 +64,7 @@ export function providerFromUrl(id: string, url: string): ProviderConfig {
 
 /** A method pattern of an allow or deny list: an exact name, or a prefix that ends in `*`. */
 export function matchesMethod(patterns: readonly string[], method: string): boolean {
-  return patterns.some((pattern) => (pattern.endsWith('*') ? method.startsWith(pattern.slice(0, -1)) : pattern === method));
+  return patterns.some((pattern) =>
+    pattern.endsWith('*') ? method.startsWith(pattern.slice(0, -1)) : pattern === method,
+  );
 }

@@ -1,5 +1,11 @@
 import type { Clock } from '../../../lib/time.ts';
-import type { AttemptDone, AttemptRequest, AttemptResult, RunningAttempt, UpstreamTransport } from './attempt.ts';
+import type {
+  AttemptDone,
+  AttemptRequest,
+  AttemptResult,
+  RunningAttempt,
+  UpstreamTransport,
+} from './attempt.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
 import { createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { createHealth, type Health } from './health.ts';
@@ -23,7 +29,15 @@ export interface ProviderHead {
 }
 
 /** Why a provider gets no regular traffic; undefined when it does. */
-export type Exclusion = 'cordoned' | 'wrong-chain' | 'unauthorized' | 'unhealthy' | 'lagging' | 'forked' | 'breaker-open' | 'unverified';
+export type Exclusion =
+  | 'cordoned'
+  | 'wrong-chain'
+  | 'unauthorized'
+  | 'unhealthy'
+  | 'lagging'
+  | 'forked'
+  | 'breaker-open'
+  | 'unverified';
 
 /** One provider at run time: its configuration and everything learned about it. */
 export interface Provider {

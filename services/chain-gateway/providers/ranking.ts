@@ -30,7 +30,10 @@ export interface RankInput {
  * Orders providers: usable ones first, then tier, then score; the current primary keeps its place unless another is
  * clearly better. Excluded providers stay in the list, last: if all are excluded, all are used.
  */
-export function rankProviders(inputs: readonly RankInput[], currentPrimary: string | undefined): RankedProvider[] {
+export function rankProviders(
+  inputs: readonly RankInput[],
+  currentPrimary: string | undefined,
+): RankedProvider[] {
   const fastest = Math.min(...inputs.map((input) => input.latencyMs ?? Number.POSITIVE_INFINITY));
   const ranked = inputs.map((input) => scored(input, fastest, currentPrimary));
   return ranked.sort((a, b) => {

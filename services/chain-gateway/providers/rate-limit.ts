@@ -130,7 +130,13 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
       if (now - lastCutAt < CUT_AT_MOST_EVERY_MS) return;
       lastCutAt = now;
       const took = Math.max(accepted, perSecond(accepted, acceptedBefore, now));
-      rate = Math.max(SMALLEST_RATE, Math.min(Number.isFinite(rate) ? rate * CUT : Number.POSITIVE_INFINITY, Math.max(took * CUT, SMALLEST_RATE)));
+      rate = Math.max(
+        SMALLEST_RATE,
+        Math.min(
+          Number.isFinite(rate) ? rate * CUT : Number.POSITIVE_INFINITY,
+          Math.max(took * CUT, SMALLEST_RATE),
+        ),
+      );
       learned = true;
       tokens = 0;
       at = now;

@@ -33,7 +33,11 @@ const CONNECT_CODES = new Set([
 export function createUndiciTransport(options: UndiciTransportOptions): UpstreamTransport {
   const target = new URL(options.url);
   const path = `${target.pathname}${target.search}`;
-  const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json', ...options.headers };
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    accept: 'application/json',
+    ...options.headers,
+  };
   if (target.username !== '' || target.password !== '') {
     const credentials = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`;
     headers.authorization ??= `Basic ${Buffer.from(credentials).toString('base64')}`;
@@ -53,7 +57,10 @@ export function createUndiciTransport(options: UndiciTransportOptions): Upstream
   return {
     post(body, timeoutMs, done) {
       const exchange = new Exchange(options.maxResponseBytes, done);
-      const timer = options.clock.setTimeout(() => exchange.giveUp('timeout', `no complete answer within ${Math.round(timeoutMs)} ms`), timeoutMs);
+      const timer = options.clock.setTimeout(
+        () => exchange.giveUp('timeout', `no complete answer within ${Math.round(timeoutMs)} ms`),
+        timeoutMs,
+      );
       exchange.onSettled = () => timer.cancel();
       try {
         pool.dispatch({ path, method: 'POST', headers, body }, exchange);
@@ -108,7 +115,11 @@ class Exchange implements Dispatcher.DispatchHandler, RunningAttempt {
     if (this.#settled) controller.abort(new Error('no longer needed'));
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
     this.#status = status;
     const retryAfter = headers['retry-after'];
     this.#retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter;
@@ -128,13 +139,15 @@ class Exchange implements Dispatcher.DispatchHandler, RunningAttempt {
 
   onResponseEnd(): void {
     if (this.#settled) return;
-    const body = this.#rest !== undefined ? Buffer.concat(this.#rest).toString() : (this.#first?.toString() ?? '');
+    const body =
+      this.#rest !== undefined ? Buffer.concat(this.#rest).toString() : (this.#first?.toString() ?? '');
     this.#settle({ ok: true, status: this.#status, retryAfter: this.#retryAfter, body });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
     if (this.#settled) return;
-    const fault: TransportFault = error.code !== undefined && CONNECT_CODES.has(error.code) ? 'connect' : 'reset';
+    const fault: TransportFault =
+      error.code !== undefined && CONNECT_CODES.has(error.code) ? 'connect' : 'reset';
     this.#settle({ ok: false, fault, message: error.message || error.code || 'connection failed' });
   }
 }

@@ -35,8 +35,12 @@ export function decodeReply(reply: TransportReply, count: number, now: number): 
   if (!reply.ok) return repeat(count, { kind: 'fault', fault: reply.fault, message: reply.message });
   const wait = retryAfterMs(reply.retryAfter, now);
   if (reply.status !== 200) {
-    const answers = reply.status >= 400 && reply.status < 500 && reply.status !== 429 ? answersIn(reply.body, count, wait) : undefined;
-    if (answers?.some((answer) => answer.kind === 'error') && reply.status !== 401 && reply.status !== 403) return answers;
+    const answers =
+      reply.status >= 400 && reply.status < 500 && reply.status !== 429
+        ? answersIn(reply.body, count, wait)
+        : undefined;
+    if (answers?.some((answer) => answer.kind === 'error') && reply.status !== 401 && reply.status !== 403)
+      return answers;
     const result: AttemptResult = {
       kind: 'fault',
       fault: faultOfStatus(reply.status),
@@ -55,7 +59,11 @@ function faultOfStatus(status: number): TransportFault {
 }
 
 function malformed(body: string): AttemptResult {
-  return { kind: 'fault', fault: 'malformed', message: body === '' ? 'empty answer' : 'answer is not the JSON-RPC response asked for' };
+  return {
+    kind: 'fault',
+    fault: 'malformed',
+    message: body === '' ? 'empty answer' : 'answer is not the JSON-RPC response asked for',
+  };
 }
 
 function repeat(count: number, result: AttemptResult): AttemptResult[] {
@@ -85,7 +93,10 @@ function answersIn(body: string, count: number, wait: number | undefined): Attem
 }
 
 /** Providers that answer a single call with an array of one. */
-function soleElement(body: string, wait: number | undefined): { id: number; result: AttemptResult } | undefined {
+function soleElement(
+  body: string,
+  wait: number | undefined,
+): { id: number; result: AttemptResult } | undefined {
   const elements = arrayElements(body);
   return elements?.length === 1 ? decodeAnswer(elements[0] as string, wait) : undefined;
 }
@@ -93,12 +104,16 @@ function soleElement(body: string, wait: number | undefined): { id: number; resu
 /** The prefix nearly every provider writes; matching it saves reading the outline of the answer. */
 const USUAL = /^\{"jsonrpc":"2\.0","id":(\d+),"result":/;
 
-function decodeAnswer(text: string, wait: number | undefined): { id: number; result: AttemptResult } | undefined {
+function decodeAnswer(
+  text: string,
+  wait: number | undefined,
+): { id: number; result: AttemptResult } | undefined {
   const usual = USUAL.exec(text);
   if (usual !== null) {
     const end = text.trimEnd();
     const result = end.slice(usual[0].length, -1);
-    if (end.endsWith('}') && isCompleteJson(result)) return { id: Number(usual[1]), result: { kind: 'result', result } };
+    if (end.endsWith('}') && isCompleteJson(result))
+      return { id: Number(usual[1]), result: { kind: 'result', result } };
   }
   const members = objectMembers(text);
   if (members === undefined) return undefined;
@@ -123,7 +138,12 @@ function decodeError(text: string, wait: number | undefined): AttemptResult {
         retryAfterMs: wait ?? retryAfterIn(parsed as { data?: unknown }),
       };
     }
-    return { kind: 'error', code: -32_000, message: typeof parsed === 'string' ? parsed : 'error without a message', retryAfterMs: wait };
+    return {
+      kind: 'error',
+      code: -32_000,
+      message: typeof parsed === 'string' ? parsed : 'error without a message',
+      retryAfterMs: wait,
+    };
   } catch {
     return { kind: 'fault', fault: 'malformed', message: 'error member is not JSON' };
   }
@@ -134,5 +154,7 @@ function retryAfterIn(error: { data?: unknown }): number | undefined {
   if (typeof error.data !== 'object' || error.data === null) return undefined;
   const data = error.data as Record<string, unknown>;
   const seconds = data.retry_after ?? data.retryAfter ?? data.backoff_seconds;
-  return typeof seconds === 'number' && seconds >= 0 ? Math.min(seconds * 1_000, MAX_RETRY_AFTER_MS) : undefined;
+  return typeof seconds === 'number' && seconds >= 0
+    ? Math.min(seconds * 1_000, MAX_RETRY_AFTER_MS)
+    : undefined;
 }

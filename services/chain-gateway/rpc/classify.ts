@@ -29,9 +29,18 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   { kind: 'revert', codes: [RPC_ERROR.revert] },
-  { kind: 'revert', text: /execution reverted|^reverted\b|vm execution error|out of gas|invalid opcode|stack (under|over)flow/i },
-  { kind: 'already-known', text: /already known|known transaction|already imported|tx already (exists|in mempool)|already in (the )?(mempool|pool)/i },
-  { kind: 'nonce-too-low', text: /nonce (is )?too low|nonce has already been used|old nonce|invalid nonce.*expected/i },
+  {
+    kind: 'revert',
+    text: /execution reverted|^reverted\b|vm execution error|out of gas|invalid opcode|stack (under|over)flow/i,
+  },
+  {
+    kind: 'already-known',
+    text: /already known|known transaction|already imported|tx already (exists|in mempool)|already in (the )?(mempool|pool)/i,
+  },
+  {
+    kind: 'nonce-too-low',
+    text: /nonce (is )?too low|nonce has already been used|old nonce|invalid nonce.*expected/i,
+  },
   {
     kind: 'range-too-large',
     codes: [RPC_ERROR.rangeTooLarge],
@@ -53,15 +62,27 @@ const RULES: readonly Rule[] = [
     codes: [RPC_ERROR.transactionRejected],
     text: /insufficient funds|underpriced|gas (price|limit|fee).{0,30}(too|less|low|exceed|below)|intrinsic gas|exceeds block gas limit|fee cap|max fee per gas|nonce too high|replacement|sender|invalid (signature|chain ?id)|txpool|transaction type not supported|transaction (would|has)|oversized|tip/i,
   },
-  { kind: 'method-not-found', codes: [RPC_ERROR.methodNotFound, -32004], text: /method.{0,40}(not (found|supported|exist|available|allowed)|does not exist|is not whitelisted)|unsupported method/i },
+  {
+    kind: 'method-not-found',
+    codes: [RPC_ERROR.methodNotFound, -32004],
+    text: /method.{0,40}(not (found|supported|exist|available|allowed)|does not exist|is not whitelisted)|unsupported method/i,
+  },
   { kind: 'invalid-params', codes: [RPC_ERROR.invalidParams, RPC_ERROR.invalidRequest] },
-  { kind: 'unauthorized', codes: [401, 403, RPC_ERROR.unauthorized], text: /unauthori[sz]ed|invalid (api|project|access) ?(key|id|token)|forbidden|must be authenticated/i },
+  {
+    kind: 'unauthorized',
+    codes: [401, 403, RPC_ERROR.unauthorized],
+    text: /unauthori[sz]ed|invalid (api|project|access) ?(key|id|token)|forbidden|must be authenticated/i,
+  },
   { kind: 'timeout', codes: [RPC_ERROR.timeout], text: /timed? ?out|deadline exceeded|context canceled/i },
 ];
 
 /** Methods whose errors may come from the transaction pool; elsewhere those texts mean something else. */
 const WRITES = new Set(['eth_sendRawTransaction', 'eth_sendTransaction']);
-const WRITE_ONLY: ReadonlySet<UpstreamErrorKind> = new Set(['already-known', 'nonce-too-low', 'transaction-rejected']);
+const WRITE_ONLY: ReadonlySet<UpstreamErrorKind> = new Set([
+  'already-known',
+  'nonce-too-low',
+  'transaction-rejected',
+]);
 
 /**
  * Classifies an error that a provider put into a JSON-RPC answer.
@@ -71,7 +92,8 @@ export function classifyUpstreamError(method: string, code: number, message: str
   const write = WRITES.has(method);
   for (const rule of RULES) {
     if (!write && WRITE_ONLY.has(rule.kind) && code !== RPC_ERROR.transactionRejected) continue;
-    if (rule.kind === 'range-too-large' && method !== 'eth_getLogs' && code !== RPC_ERROR.rangeTooLarge) continue;
+    if (rule.kind === 'range-too-large' && method !== 'eth_getLogs' && code !== RPC_ERROR.rangeTooLarge)
+      continue;
     if (rule.codes?.includes(code) || rule.text?.test(message)) return rule.kind;
   }
   return 'server';

@@ -42,7 +42,16 @@ export function endOfValue(text: string, from: number): number {
     let i = from;
     for (; i < text.length; i++) {
       const c = text.charCodeAt(i);
-      if (c === COMMA || c === CLOSE_BRACE || c === CLOSE_BRACKET || c === 32 || c === 10 || c === 13 || c === 9) break;
+      if (
+        c === COMMA ||
+        c === CLOSE_BRACE ||
+        c === CLOSE_BRACKET ||
+        c === 32 ||
+        c === 10 ||
+        c === 13 ||
+        c === 9
+      )
+        break;
     }
     return i > from ? i : -1;
   }

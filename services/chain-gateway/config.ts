@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import {
+  commonKeys,
+  csv,
+  databaseUrl,
+  defineConfig,
+  flag,
+  integer,
+  port,
+  redisUrl,
+  secret,
+  url,
+} from '../../lib/config.ts';
+import { serviceAuthKeys } from '../../lib/service-auth.ts';
+
+/** Settings of the read path; every process that reads the chain takes them. */
+export const readPathKeys = {
+  CHAIN_ID: integer({ min: 1 })
+    .optional()
+    .describe('Chain that is served; a providers file may say it instead'),
+  RPC_URLS: secret(csv(url())).optional().describe('Providers as a comma-separated list of URLs'),
+  UPSTREAM_URLS: secret(csv(url())).optional().describe('The same as RPC_URLS'),
+  PROVIDERS_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Providers with tiers, limits and prices (YAML); reloaded when it changes'),
+  REDIS_URL: redisUrl().optional().describe('Redis; switches on the shared cache and the shared head floor'),
+  REDIS_PREFIX: z.string().default('rejuve').describe('Prefix of every Redis key'),
+  CALL_TIMEOUT_MS: integer({ min: 10, max: 120_000, default: 10_000 }).describe(
+    'Longest time a call may take',
+  ),
+  HEAD_POLL_MS: integer({ min: 20, max: 60_000, default: 500 }).describe(
+    'Time between two polls of a provider for its head',
+  ),
+  MAX_LAG_BLOCKS: integer({ min: 1, max: 10_000, default: 5 }).describe(
+    'Blocks behind the best head at which a provider is not used',
+  ),
+  HEAD_FLOOR_MAX_AGE_MS: integer({ min: 1_000, max: 3_600_000, default: 30_000 }).describe(
+    'How long `latest` is held although no provider confirms it',
+  ),
+  CACHE_MB: integer({ min: 1, max: 65_536, default: 128 }).describe(
+    'Size of the in-process cache, megabytes',
+  ),
+  MAX_BATCH: integer({ min: 1, max: 10_000, default: 1_000 }).describe('Most calls in one JSON-RPC batch'),
+  HEDGING: flag(true).describe('Send a late read a second time, within the hedging budget'),
+  QUEUE_MAX_WAIT_MS: integer({ min: 0, max: 60_000, default: 200 }).describe(
+    "Longest wait for room in the providers' rate limits",
+  ),
+  EXPLAIN_REQUESTS: integer({ min: 0, max: 1_000_000, default: 10_000 }).describe(
+    'Requests whose path /internal/explain remembers',
+  ),
+  ALLOW_METHODS: csv(z.string().min(1))
+    .optional()
+    .describe('Methods that are refused by default and forwarded here'),
+};
+
+/** Settings of the gateway's HTTP process. Only a chain id and providers are required; everything else switches something on. */
+export const gatewayConfig = defineConfig({
+  service: 'gateway',
+  keys: {
+    ...commonKeys,
+    ...readPathKeys,
+    PORT: port(4000).describe('Port of JSON-RPC and REST'),
+    METRICS_PORT: port(0)
+      .optional()
+      .describe('Port of its own for /metrics and health; without it they are on PORT'),
+    WORKERS: integer({ min: 1, max: 64, default: 1 }).describe(
+      'Processes that share PORT, one per core at most',
+    ),
+    DATABASE_URL: databaseUrl()
+      .optional()
+      .describe('Postgres; switches on transactions, indexer queries and events'),
+    SERVICE_AUTH_KEYS: secret(serviceAuthKeys)
+      .optional()
+      .describe('Keys of service tokens; required with DATABASE_URL'),
+    RPC_ANONYMOUS: z
+      .stringbool()
+      .optional()
+      .describe('Serve JSON-RPC without a token; default true without DATABASE_URL'),
+    CONTRACTS_FILE: z.string().optional().describe('Manifest of deployed contracts'),
+    SIGNERS_FILE: z.string().optional().describe('Signer pools for transactions'),
+    MAX_BODY_BYTES: integer({ min: 1_024, max: 104_857_600, default: 5_242_880 }).describe(
+      'Largest request body',
+    ),
+  },
+});

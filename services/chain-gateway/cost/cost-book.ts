@@ -1,0 +1,163 @@
+import type { Clock } from '../../../lib/time.ts';
+import type { AttemptRecord } from '../rpc/engine.ts';
+import { isKnownMethod } from '../rpc/methods.ts';
+
+/** What was spent on one combination. */
+export interface CostLine {
+  calls: number;
+  units: number;
+  /** In the currency of the providers file. */
+  money: number;
+}
+
+export interface CostPeriod {
+  /** `2026-11-23` or `2026-11`, UTC. */
+  readonly period: string;
+  readonly total: CostLine;
+  readonly byPrincipal: Readonly<Record<string, CostLine>>;
+  readonly byMethod: Readonly<Record<string, CostLine>>;
+  readonly byProvider: Readonly<Record<string, CostLine>>;
+  /** Why calls went upstream: `first`, `retry`, `hedge`, `verify`. */
+  readonly byReason: Readonly<Record<string, CostLine>>;
+  /** What the cache and coalescing made unnecessary, priced at the mean of what was bought. */
+  readonly saved: CostLine;
+}
+
+export interface CostBook {
+  charge(record: AttemptRecord): void;
+  saved(principal: string, method: string, units: number): void;
+  report(): { readonly today: CostPeriod; readonly month: CostPeriod };
+  /** Adds what another process, or this one before a restart, has spent. */
+  add(day: string, field: string, line: CostLine): void;
+  /** What changed since the last call, by day and field, for a store that outlives the process. */
+  takeChanges(): { day: string; field: string; line: CostLine }[];
+}
+
+/** Principals listed by name and day; the rest is `others`, so that a flood of keys cannot fill memory. */
+const MAX_PRINCIPALS = 1_000;
+const DAYS_KEPT = 32;
+
+type Day = Map<string, CostLine>;
+
+/** Counts compute units and money of every attempt, retries and hedges included; answers from memory cost nothing. */
+export function createCostBook(deps: { clock: Pick<Clock, 'now'> }): CostBook {
+  const days = new Map<string, Day>();
+  let changes = new Map<string, CostLine>();
+  let today = '';
+  let todayEndsAt = 0;
+
+  const dayNow = (): string => {
+    const now = deps.clock.now();
+    if (now < todayEndsAt) return today;
+    today = new Date(now).toISOString().slice(0, 10);
+    todayEndsAt = Date.parse(`${today}T00:00:00Z`) + 86_400_000;
+    return today;
+  };
+  const lineOf = (map: Map<string, CostLine>, key: string): CostLine => {
+    let line = map.get(key);
+    if (line === undefined) {
+      line = { calls: 0, units: 0, money: 0 };
+      map.set(key, line);
+    }
+    return line;
+  };
+  const post = (
+    day: string,
+    field: string,
+    calls: number,
+    units: number,
+    money: number,
+    remember: boolean,
+  ): void => {
+    let fields = days.get(day);
+    if (fields === undefined) {
+      fields = new Map();
+      days.set(day, fields);
+      while (days.size > DAYS_KEPT) days.delete([...days.keys()].sort()[0] as string);
+    }
+    const targets = remember
+      ? [lineOf(fields, field), lineOf(changes, `${day}|${field}`)]
+      : [lineOf(fields, field)];
+    for (const line of targets) {
+      line.calls += calls;
+      line.units += units;
+      line.money += money;
+    }
+  };
+  const principalField = (day: string, principal: string): string => {
+    const field = `principal:${principal}`;
+    const fields = days.get(day);
+    if (fields === undefined || fields.has(field)) return field;
+    return fields.size < MAX_PRINCIPALS ? field : 'principal:others';
+  };
+  const methodField = (method: string): string => `method:${isKnownMethod(method) ? method : 'other'}`;
+
+  const summarise = (period: string): CostPeriod => {
+    const groups: Record<string, Record<string, CostLine>> = {
+      principal: {},
+      method: {},
+      provider: {},
+      reason: {},
+    };
+    const total: CostLine = { calls: 0, units: 0, money: 0 };
+    const saved: CostLine = { calls: 0, units: 0, money: 0 };
+    const addTo = (target: CostLine, line: CostLine): void => {
+      target.calls += line.calls;
+      target.units += line.units;
+      target.money += line.money;
+    };
+    for (const [day, fields] of days) {
+      if (!day.startsWith(period)) continue;
+      for (const [field, line] of fields) {
+        const colon = field.indexOf(':');
+        const group = field.slice(0, colon);
+        const name = field.slice(colon + 1);
+        if (group === 'saved') addTo(saved, line);
+        else {
+          const lines = groups[group];
+          if (lines === undefined) continue;
+          lines[name] ??= { calls: 0, units: 0, money: 0 };
+          addTo(lines[name], line);
+          if (group === 'provider') addTo(total, line);
+        }
+      }
+    }
+    saved.money = total.units > 0 ? (saved.units * total.money) / total.units : 0;
+    return {
+      period,
+      total,
+      byPrincipal: groups.principal as Record<string, CostLine>,
+      byMethod: groups.method as Record<string, CostLine>,
+      byProvider: groups.provider as Record<string, CostLine>,
+      byReason: groups.reason as Record<string, CostLine>,
+      saved,
+    };
+  };
+
+  return {
+    charge({ work, provider, reason, units }) {
+      const day = dayNow();
+      const money = (units * provider.config.pricePerMillionUnits) / 1_000_000;
+      post(day, principalField(day, work.principal), 1, units, money, true);
+      post(day, methodField(work.method), 1, units, money, true);
+      post(day, `provider:${provider.id}`, 1, units, money, true);
+      post(day, `reason:${reason}`, 1, units, money, true);
+    },
+    saved(_principal, method, units) {
+      post(dayNow(), `saved:${isKnownMethod(method) ? method : 'other'}`, 1, units, 0, true);
+    },
+    report() {
+      const day = dayNow();
+      return { today: summarise(day), month: summarise(day.slice(0, 7)) };
+    },
+    add: (day, field, line) => post(day, field, line.calls, line.units, line.money, false),
+    takeChanges() {
+      const taken = [...changes].map(([key, line]) => {
+        const bar = key.indexOf('|');
+        return { day: key.slice(0, bar), field: key.slice(bar + 1), line };
+      });
+      changes = new Map();
+      return taken;
+    },
+  };
+}
