@@ -11,7 +11,7 @@ import type { Caller, FrontDoor } from '../rpc/front-door.ts';
 import type { Identified } from '../rpc/http-handler.ts';
 import type { LocalMethods } from '../rpc/local-methods.ts';
 import { failure, type RpcOutcome, success } from '../rpc/outcome.ts';
-import type { RpcCall } from '../rpc/read-path.ts';
+import type { RpcCall } from '../rpc/call-path.ts';
 import {
   createSubscriptions,
   DEFAULT_SUBSCRIPTION_LIMITS,
