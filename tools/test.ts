@@ -8,8 +8,8 @@ import { join } from 'node:path';
  * The results are kept in output/tests/ for CI.
  */
 const RUNS = [
-  { name: 'unit-and-integration', projects: ['unit', 'integration'] },
-  { name: 'e2e', projects: ['e2e'] },
+  { name: 'unit-and-integration', projects: ['unit', 'integration'], options: [] },
+  { name: 'e2e', projects: ['e2e'], options: ['--maxWorkers=1'] },
 ] as const;
 
 const PROJECT = join(import.meta.dirname, '..');
@@ -31,7 +31,7 @@ function jest(run: (typeof RUNS)[number], args: readonly string[]): Promise<numb
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
       join(PROJECT, 'node_modules', 'jest', 'bin', 'jest.js'),
       ...['--passWithNoTests', '--json', `--outputFile=${join(RESULTS, `${run.name}.json`)}`],
-      ...['--testLocationInResults', '--selectProjects', ...run.projects],
+      ...[...run.options, '--selectProjects', ...run.projects],
       ...(args.length > 0 && !args[0]?.startsWith('-') ? ['--testPathPatterns'] : []),
       ...args,
     ],

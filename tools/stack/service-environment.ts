@@ -40,6 +40,8 @@ export function serviceEnvironments(
     ...common(name),
     RPC_URLS: rpcUrls.join(','),
     SIGNERS_FILE: secretFiles.signers,
+    // Only this machine reaches it; wallets and scripts may use it without a token.
+    RPC_ANONYMOUS: 'true',
   });
   return {
     gateway: gateway('gateway'),

@@ -151,6 +151,8 @@ async function run(
   if (stopped === undefined) {
     ready = true;
     writeState(stateDir, state());
+  } else {
+    await stopped;
   }
   return { state, control: createControlClient(state()), stop, killAll: supervisor.killAll };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheDir } from '../stack/parts/cache-dir.ts';
@@ -39,6 +39,8 @@ async function withFreePort(start: (port: number) => Promise<Running>): Promise<
  */
 export async function startTestServers(): Promise<TestServers> {
   const dir = await mkdtemp(join(tmpdir(), 'rejuve-test-'));
+  // Postgres runs as another user when we are root; it must be able to pass.
+  await chmod(dir, 0o711);
   const password = 'test';
   let postgresUrl = '';
   let redisUrl = '';
