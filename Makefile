@@ -10,6 +10,9 @@ NODE := node_modules/.bin/node
 up: install ## Start everything: chain, Postgres, Redis, contracts, services. Ctrl-C stops it
 	@$(NODE) tools/stack/main.ts up
 
+demo: install ## Drive the whole story against what `make up` started. ARGS: --only STEP, --json
+	@$(NODE) tools/demo/main.ts $(ARGS)
+
 status: install ## Show what runs and how it is; exit code 0 when all is ready
 	@$(NODE) tools/stack/main.ts status
 
@@ -18,6 +21,9 @@ down: install ## Stop what `make up` started, from another terminal
 
 reset: install ## Stop, and forget everything: chain, database, queues, secrets, logs
 	@$(NODE) tools/stack/main.ts reset
+
+gateway: install ## The RPC gateway alone: UPSTREAM_URLS=https://…,https://… CHAIN_ID=1, or CONFIG=providers.yaml
+	@$(if $(CONFIG),PROVIDERS_FILE="$(CONFIG)") $(NODE) services/chain-gateway/main.ts
 
 ##@ Check
 
@@ -39,4 +45,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up status down reset test check install help
+.PHONY: up demo status down reset gateway test check install help

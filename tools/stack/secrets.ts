@@ -10,6 +10,8 @@ export interface Secrets {
   readonly redisPassword: string;
   /** `kid:secret`, see lib/service-auth.ts. */
   readonly serviceAuthKeys: string;
+  /** `kid:secret`; seals what the user service keeps sealed in its database. */
+  readonly dataKeys: string;
   readonly cursorSecret: string;
   /** An API key with every scope: `rjv_<id>_<secret>`. */
   readonly apiKey: string;
@@ -46,6 +48,7 @@ function makeSecrets(): Secrets {
     postgresPassword: plainToken(16),
     redisPassword: plainToken(16),
     serviceAuthKeys: `dev1:${token(32)}`,
+    dataKeys: `dev1:${token(32)}`,
     cursorSecret: token(32),
     apiKey: `rjv_${plainToken(6)}_${plainToken(24)}`,
     controlToken: token(32),

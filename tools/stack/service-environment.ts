@@ -52,6 +52,7 @@ export function serviceEnvironments(
       GATEWAY_URL: url('gateway'),
       USER_ISSUER: url('user'),
       JWT_KEYS_FILE: secretFiles.jwtKeys,
+      DATA_KEYS: secrets.dataKeys,
       CURSOR_SECRET: secrets.cursorSecret,
     },
     api: {
