@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import {
+  commonKeys,
+  csv,
+  databaseUrl,
+  defineConfig,
+  integer,
+  port,
+  redisUrl,
+  secret,
+  url,
+} from '../../lib/config.ts';
+import { serviceAuthKeys } from '../../lib/service-auth.ts';
+
+/** Parts of the service that a replica can run; all of them by default, fewer to scale them apart. */
+export const ROLES = ['http', 'events', 'delivery', 'jobs'] as const;
+
+const keyList = z.string().transform((text, ctx) => {
+  const keys = text.split(',').map((part) => {
+    const at = part.indexOf(':');
+    return { kid: part.slice(0, at).trim(), secret: part.slice(at + 1).trim() };
+  });
+  if (keys.some((key) => !/^[A-Za-z0-9_-]+$/.test(key.kid) || key.secret.length < 32)) {
+    ctx.addIssue({
+      code: 'custom',
+      message: 'expected kid:secret pairs, each secret at least 32 characters long',
+    });
+    return z.NEVER;
+  }
+  return keys;
+});
+
+/** Settings of the user service. */
+export const userConfig = defineConfig({
+  service: 'user',
+  keys: {
+    ...commonKeys,
+    PORT: port(4200).describe('Port to listen on'),
+    DATABASE_URL: databaseUrl().describe('Postgres'),
+    REDIS_URL: redisUrl().describe('Redis, which wakes delivery workers and counts attempts'),
+    REDIS_PREFIX: z.string().default('rejuve:').describe('Start of all keys in Redis'),
+    SERVICE_AUTH_KEYS: secret(serviceAuthKeys),
+    GATEWAY_URL: url().default('http://127.0.0.1:4000').describe('The chain-gateway'),
+    CONTRACTS_FILE: z
+      .string()
+      .optional()
+      .describe('Manifest of deployed contracts; tells where Multicall3 is'),
+    CHAIN_ID: integer({ min: 1, default: 31_337 }).describe('The chain whose wallets sign in'),
+    USER_ISSUER: url()
+      .default('http://127.0.0.1:4200')
+      .describe('`iss` of access tokens; where this service is reached'),
+    SIWE_DOMAIN: csv(z.string().min(1))
+      .optional()
+      .describe('Hosts that may ask for sign-in signatures; default: of USER_ISSUER'),
+    JWT_KEYS_FILE: z
+      .string()
+      .optional()
+      .describe('Private keys of access tokens as a JWK set; default: made and rotated in Postgres'),
+    JWT_KEY_ROTATION_MS: integer({ min: 4 * 3_600_000, default: 30 * 86_400_000 }).describe(
+      'How long one key of our own signs',
+    ),
+    DATA_KEYS: secret(keyList)
+      .optional()
+      .describe('Keys that seal secrets in the database, kid:secret[,…]; the first one seals'),
+    CURSOR_SECRET: secret(z.string().min(16).optional()).describe('Signs list cursors'),
+    ROLES: csv(z.enum(ROLES))
+      .default([...ROLES])
+      .describe('Parts that this replica runs'),
+    POSTGRES_POOL_MAX: integer({ min: 2, max: 200, default: 15 }).describe('Connections to Postgres at most'),
+    SSE_HEARTBEAT_MS: integer({ min: 1_000, max: 60_000, default: 15_000 }).describe(
+      'Sign of life on idle streams',
+    ),
+    AUDIT_INTERVAL_MS: integer({ min: 1_000, default: 30_000 }).describe(
+      'How often wallets are checked for missing notifications',
+    ),
+    AUDIT_GRACE_MS: integer({ min: 0, default: 15_000 }).describe(
+      'Transfers younger than this are not missed yet',
+    ),
+  },
+});
