@@ -150,7 +150,10 @@ export async function redisBinary(
     await rm(join(cache, name), { recursive: true, force: true });
   }
 
-  if (findOnPath('apt-get') === undefined || findOnPath('dpkg-deb') === undefined) {
+  if (
+    findOnPath('apt-get', options.path) === undefined ||
+    findOnPath('dpkg-deb', options.path) === undefined
+  ) {
     throw new Error(`There is no redis-server on this machine. ${INSTALL_HINT}`);
   }
   options.onProgress?.('no redis-server on the PATH: fetching the Debian package into the cache folder');

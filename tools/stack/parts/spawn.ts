@@ -19,8 +19,8 @@ export interface Running {
 /** The last `count` lines of a log file; empty when it cannot be read. */
 export function lastLines(file: string, count: number): string[] {
   try {
-    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
-    return lines.slice(-count).filter((line) => line !== '');
+    const lines = readFileSync(file, 'utf8').split('\n');
+    return lines.filter((line) => line.trim() !== '').slice(-count);
   } catch {
     return [];
   }
