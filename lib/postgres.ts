@@ -68,6 +68,11 @@ export function createPostgres<DB>(options: PostgresOptions): Postgres<DB> {
   pool.on('error', (error) =>
     log.warn({ err: error }, 'an idle Postgres connection broke; the next query opens a new one'),
   );
+  // A connection that breaks between two queries of a transaction tells it by an event; without a listener that
+  // would end the process. The next query on it fails, and that failure is handled where the query was made.
+  pool.on('connect', (client) => {
+    client.on('error', (error) => log.debug({ err: error }, 'a busy Postgres connection broke'));
+  });
   metrics?.gauge({
     name: 'postgres_pool_connections',
     help: 'Connections of this process by state; waiting means queries without a connection.',

@@ -7,7 +7,7 @@ import { systemClock } from '../../../lib/time.ts';
 import { createTestPostgres, type TestPostgres } from '../../../tools/testing/test-postgres.ts';
 import { createTestRedis, type TestRedis } from '../../../tools/testing/test-redis.ts';
 import { userConfig } from '../config.ts';
-import { startUserService } from '../main.ts';
+import { startUserService } from '../start-user-service.ts';
 import { type StandInGateway, startStandInGateway } from './stand-in-gateway.ts';
 
 const SECRET = 'test-secret-that-is-long-enough-0123456789';
