@@ -19,7 +19,7 @@ const layered = ['lib', 'services', 'controllers', 'contracts', 'tools', 'dashbo
 
 const CHECKS: readonly Check[] = [
   { name: 'types', command: ['tsc', '-p', '.', '--noEmit'], cure: 'fix the types' },
-  { name: 'lint', command: ['biome', 'ci', '.'], cure: 'biome check --write .' },
+  { name: 'lint', command: ['biome', 'ci', '--colors=off', '--reporter=concise', '.'], cure: 'biome check --write .' },
   {
     name: 'layers',
     command: ['depcruise', ...layered],
@@ -29,6 +29,16 @@ const CHECKS: readonly Check[] = [
     name: 'contracts',
     command: ['node', 'contracts/compile.ts', '--check'],
     cure: 'node contracts/compile.ts, and commit what it writes',
+  },
+  {
+    name: 'slo files',
+    command: ['node', 'dashboards/generate.ts', '--check'],
+    cure: 'node dashboards/generate.ts, and commit what it writes',
+  },
+  {
+    name: 'crds',
+    command: ['node', 'tools/cluster/generate-crds.ts', '--check'],
+    cure: 'node tools/cluster/generate-crds.ts, and commit what it writes',
   },
 ];
 
