@@ -62,9 +62,11 @@ export const gatewayConfig = defineConfig({
     ...commonKeys,
     ...readPathKeys,
     PORT: port(4000).describe('Port of JSON-RPC and REST'),
-    METRICS_PORT: port(0)
+    METRICS_PORT: integer({ min: 0, max: 65_535 })
       .optional()
-      .describe('Port of its own for /metrics and health; without it they are on PORT'),
+      .describe(
+        'A port of its own for /metrics and health; without it they are on PORT. With WORKERS, PORT + 1',
+      ),
     WORKERS: integer({ min: 1, max: 64, default: 1 }).describe(
       'Processes that share PORT, one per core at most',
     ),

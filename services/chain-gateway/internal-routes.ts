@@ -2,6 +2,10 @@ import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
 import { defineRoute, type Route, reply } from '../../lib/http/route.ts';
 import type { Clock } from '../../lib/time.ts';
+import type { ClusterBus, Question } from './cluster-bus.ts';
+import { addPeriods, type CostPeriod } from './cost/cost-book.ts';
+import type { CostStore } from './cost/cost-store.ts';
+import { describeRequest, type RequestDescription } from './explain/describe-request.ts';
 import type { Provider } from './providers/provider.ts';
 import type { ReadPath } from './read-path.ts';
 
@@ -35,8 +39,16 @@ const costPeriod = z.object({
 });
 
 /** Routes for operators and the console: why things are as they are, and the few switches there are. */
-export function internalRoutes(deps: { path: ReadPath; clock: Clock; open: boolean }): Route[] {
-  const { path, clock } = deps;
+export function internalRoutes(deps: {
+  path: ReadPath;
+  clock: Clock;
+  /** Open to anybody who can reach the port: the standalone gateway without service keys. */
+  open: boolean;
+  bus: ClusterBus;
+  /** Spending of all replicas; without it, of this gateway's processes. */
+  costs: CostStore | undefined;
+}): Route[] {
+  const { path, clock, bus } = deps;
   const auth = deps.open ? (['public'] as const) : (['service'] as const);
 
   const find = (id: string): Provider => {
@@ -98,6 +110,7 @@ export function internalRoutes(deps: { path: ReadPath; clock: Clock; open: boole
         const provider = find(params.id);
         provider.cordonedBy = principal.kind === 'public' ? 'operator' : principal.id;
         path.pool.invalidate();
+        await bus.askOthers({ kind: 'cordon', provider: provider.id, by: provider.cordonedBy });
         return reply(200, { id: provider.id, cordonedBy: provider.cordonedBy });
       },
     }),
@@ -120,6 +133,7 @@ export function internalRoutes(deps: { path: ReadPath; clock: Clock; open: boole
         const provider = find(params.id);
         provider.cordonedBy = undefined;
         path.pool.invalidate();
+        await bus.askOthers({ kind: 'cordon', provider: provider.id, by: null });
         return reply(200, { id: provider.id, cordonedBy: null });
       },
     }),
@@ -133,7 +147,15 @@ export function internalRoutes(deps: { path: ReadPath; clock: Clock; open: boole
       auth: [...auth],
       responses: { 200: { description: 'Cost', schema: z.object({ today: costPeriod, month: costPeriod }) } },
       errors: [],
-      handler: async () => reply(200, path.cost.report()),
+      handler: async () => {
+        if (deps.costs !== undefined) return reply(200, await deps.costs.report());
+        const others = (await bus.askOthers({ kind: 'cost' })) as { today: CostPeriod; month: CostPeriod }[];
+        const reports = [path.cost.report(), ...others];
+        return reply(200, {
+          today: addPeriods(reports.map(({ today }) => today)),
+          month: addPeriods(reports.map(({ month }) => month)),
+        });
+      },
     }),
     defineRoute({
       method: 'get',
@@ -171,27 +193,13 @@ export function internalRoutes(deps: { path: ReadPath; clock: Clock; open: boole
       errors: ['not_found'],
       handler: async ({ params }) => {
         const found = path.explainer?.find(params.requestId);
-        if (found === undefined) {
-          throw new AppError(
-            'not_found',
-            'No request with this id was answered here in the last ten minutes.',
-          );
-        }
-        return reply(200, {
-          requestId: found.requestId,
-          principal: found.principal,
-          at: new Date(found.at).toISOString(),
-          calls: found.traces.map((trace) => ({
-            method: trace.method,
-            outcome: trace.outcome ?? null,
-            ms: trace.endedAt === undefined ? null : round(trace.endedAt - trace.startedAt),
-            events: trace.events.map(({ at, stage, detail }) => ({
-              ms: round(at - trace.startedAt),
-              stage,
-              ...(detail === undefined ? {} : { detail }),
-            })),
-          })),
-        });
+        if (found !== undefined) return reply(200, describeRequest(found));
+        const [other] = (await bus.askOthers({
+          kind: 'explain',
+          requestId: params.requestId,
+        })) as RequestDescription[];
+        if (other !== undefined) return reply(200, other);
+        throw new AppError('not_found', 'No request with this id was answered here in the last ten minutes.');
       },
     }),
   ];
@@ -233,3 +241,21 @@ export function internalRoutes(deps: { path: ReadPath; clock: Clock; open: boole
 
 const round = (value: number): number => Math.round(value * 1_000) / 1_000;
 const roundOrNull = (value: number | undefined): number | null => (value === undefined ? null : round(value));
+
+/** What this process tells the other workers of the same gateway. */
+export function answerQuestion(path: ReadPath, question: Question): unknown {
+  switch (question.kind) {
+    case 'explain': {
+      const found = path.explainer?.find(question.requestId);
+      return found === undefined ? undefined : describeRequest(found);
+    }
+    case 'cost':
+      return path.cost.report();
+    case 'cordon': {
+      const provider = path.pool.providers().find((candidate) => candidate.id === question.provider);
+      if (provider !== undefined) provider.cordonedBy = question.by ?? undefined;
+      path.pool.invalidate();
+      return undefined;
+    }
+  }
+}

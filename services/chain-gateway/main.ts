@@ -1,4 +1,6 @@
+import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
+import { AggregatorRegistry } from 'prom-client';
 import { ConfigError, loadConfig } from '../../lib/config.ts';
 import { createHttpApp } from '../../lib/http/app.ts';
 import type { ReadinessCheck } from '../../lib/http/readiness.ts';
@@ -12,11 +14,16 @@ import { createServiceAuth } from '../../lib/service-auth.ts';
 import { systemClock as clock } from '../../lib/time.ts';
 import { createIdentify, serviceAuthenticator } from './admission/identify.ts';
 import { banner } from './banner.ts';
+import { createClusterBus } from './cluster-bus.ts';
+import { runClusterPrimary } from './cluster-primary.ts';
 import { gatewayConfig } from './config.ts';
-import { internalRoutes } from './internal-routes.ts';
+import { answerQuestion, internalRoutes } from './internal-routes.ts';
+import { watchProvidersFile } from './providers/providers-watcher.ts';
 import { createReadPath } from './read-path.ts';
-import { readPathSettings } from './read-path-settings.ts';
+import { providerSource, readPathSettings } from './read-path-settings.ts';
 import { createRpcHttpHandler, isRpcPath } from './rpc/http-handler.ts';
+import { createSharedState } from './shared-state.ts';
+import { mountSubscriptions } from './subscriptions/mount-subscriptions.ts';
 
 /** Providers get this long to answer before the gateway listens anyway; it is not ready until one does. */
 const FIRST_ROUND_MS = 3_000;
@@ -37,19 +44,60 @@ runProcess('gateway', async (scope) => {
     ]);
   }
   const log = createLogger({ service: 'gateway', level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
+  const { chainId } = providerSource(config);
+  const metricsPort =
+    config.METRICS_PORT ?? (config.WORKERS > 1 && config.PORT > 0 ? config.PORT + 1 : undefined);
+  if (config.WORKERS > 1 && cluster.isPrimary) {
+    const { metricsUrl } = await runClusterPrimary({
+      workers: config.WORKERS,
+      host: config.HOST,
+      metricsPort: metricsPort ?? 0,
+      scope,
+      clock,
+      log,
+    });
+    log.info({ metricsUrl, workers: config.WORKERS }, 'workers started');
+    return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+  }
   const random = systemRandom(clock);
   const metrics = createMetrics({ service: 'gateway' });
+  if (cluster.isWorker) AggregatorRegistry.setRegistries([metrics.registry]);
   const auth =
     config.SERVICE_AUTH_KEYS === undefined
       ? undefined
       : createServiceAuth({ self: 'gateway', keys: config.SERVICE_AUTH_KEYS, clock });
 
-  const { deps, chainId } = await readPathSettings({ config, version, clock, random, log, metrics, scope });
+  const sharedState =
+    config.REDIS_URL === undefined
+      ? undefined
+      : createSharedState({ url: config.REDIS_URL, prefix: config.REDIS_PREFIX, chainId, clock, log });
+  if (sharedState !== undefined) scope.defer('shared state', () => sharedState.close());
+  const { deps, source } = readPathSettings({
+    config,
+    version,
+    clock,
+    random,
+    log,
+    metrics,
+    shared: sharedState?.cache,
+  });
   const path = createReadPath(deps);
   scope.defer('read path', () => path.close());
+  const costs = sharedState?.join(path);
   await path.start(FIRST_ROUND_MS);
+  if (source.file !== undefined) {
+    const watcher = watchProvidersFile({
+      path: source.file.path,
+      current: source.file.content,
+      apply: (providers) => path.reconfigure(providers),
+      clock,
+      log,
+    });
+    scope.defer('providers file', () => watcher.stop());
+  }
+  const bus = createClusterBus({ clock, answer: (question) => answerQuestion(path, question) });
 
-  const routes: Route[] = [...internalRoutes({ path, clock, open: auth === undefined })];
+  const routes: Route[] = [...internalRoutes({ path, clock, open: auth === undefined, bus, costs })];
   const readiness: ReadinessCheck[] = [
     {
       name: 'providers',
@@ -84,16 +132,17 @@ runProcess('gateway', async (scope) => {
   let draining = false;
   let requests = 0;
   const idPrefix = random.token(6);
+  const identify = createIdentify({
+    auth,
+    anonymous: config.RPC_ANONYMOUS ?? standalone,
+    now: () => clock.monotonic(),
+  });
   const rpcHandler = createRpcHttpHandler({
     door: path.door,
     chainId,
     maxBodyBytes: config.MAX_BODY_BYTES,
     callTimeoutMs: config.CALL_TIMEOUT_MS,
-    identify: createIdentify({
-      auth,
-      anonymous: config.RPC_ANONYMOUS ?? standalone,
-      now: () => clock.monotonic(),
-    }),
+    identify,
     newRequestId: () => `${idPrefix}-${(++requests).toString(36)}`,
     draining: () => draining,
   });
@@ -110,10 +159,28 @@ runProcess('gateway', async (scope) => {
     http.setDraining();
     return server.close(config.DRAIN_TIMEOUT_MS);
   });
-  if (process.stdout.isTTY || standalone) {
-    process.stderr.write(
-      banner({ url: server.url, chainId, path, metricsUrl: undefined, workers: config.WORKERS }),
-    );
+  const subscriptions = mountSubscriptions({
+    ...path,
+    pokeHeads: () => path.heads.poke(),
+    identify,
+    webSocketUrls: () => path.pool.ranking().flatMap(({ provider }) => provider.config.wsUrl ?? []),
+    chainId,
+    callTimeoutMs: config.CALL_TIMEOUT_MS,
+    clock,
+    random,
+    log,
+    metrics,
+  });
+  server.server.on('upgrade', subscriptions.upgrade);
+  scope.defer('subscriptions', () => subscriptions.close(Math.min(2_000, config.DRAIN_TIMEOUT_MS)));
+  let metricsUrl: string | undefined;
+  if (metricsPort !== undefined && !cluster.isWorker) {
+    const side = await startServer({ listener: http.app, host: config.HOST, port: metricsPort, log, clock });
+    scope.defer('metrics', () => side.close(0));
+    metricsUrl = side.url;
+  }
+  if (standalone && (cluster.worker?.id ?? 1) === 1) {
+    process.stderr.write(banner({ url: server.url, chainId, path, metricsUrl, workers: config.WORKERS }));
   }
   return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
 });

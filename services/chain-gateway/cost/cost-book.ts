@@ -23,6 +23,12 @@ export interface CostPeriod {
   readonly saved: CostLine;
 }
 
+export interface CostChange {
+  readonly day: string;
+  readonly field: string;
+  readonly line: CostLine;
+}
+
 export interface CostBook {
   charge(record: AttemptRecord): void;
   saved(principal: string, method: string, units: number): void;
@@ -30,7 +36,9 @@ export interface CostBook {
   /** Adds what another process, or this one before a restart, has spent. */
   add(day: string, field: string, line: CostLine): void;
   /** What changed since the last call, by day and field, for a store that outlives the process. */
-  takeChanges(): { day: string; field: string; line: CostLine }[];
+  takeChanges(): CostChange[];
+  /** Takes changes back that could not be stored. */
+  giveBack(changes: readonly CostChange[]): void;
 }
 
 /** Principals listed by name and day; the rest is `others`, so that a flood of keys cannot fill memory. */
@@ -159,5 +167,45 @@ export function createCostBook(deps: { clock: Pick<Clock, 'now'> }): CostBook {
       changes = new Map();
       return taken;
     },
+    giveBack(back) {
+      for (const { day, field, line } of back) {
+        const target = lineOf(changes, `${day}|${field}`);
+        target.calls += line.calls;
+        target.units += line.units;
+        target.money += line.money;
+      }
+    },
+  };
+}
+
+/** One report out of several processes'. All are about the same period. */
+export function addPeriods(periods: readonly CostPeriod[]): CostPeriod {
+  const addLines = (lines: readonly CostLine[]): CostLine =>
+    lines.reduce(
+      (sum, line) => ({
+        calls: sum.calls + line.calls,
+        units: sum.units + line.units,
+        money: sum.money + line.money,
+      }),
+      {
+        calls: 0,
+        units: 0,
+        money: 0,
+      },
+    );
+  const addGroups = (groups: readonly Readonly<Record<string, CostLine>>[]): Record<string, CostLine> => {
+    const names = new Set(groups.flatMap((group) => Object.keys(group)));
+    return Object.fromEntries(
+      [...names].map((name) => [name, addLines(groups.flatMap((group) => group[name] ?? []))]),
+    );
+  };
+  return {
+    period: periods[0]?.period ?? '',
+    total: addLines(periods.map(({ total }) => total)),
+    byPrincipal: addGroups(periods.map(({ byPrincipal }) => byPrincipal)),
+    byMethod: addGroups(periods.map(({ byMethod }) => byMethod)),
+    byProvider: addGroups(periods.map(({ byProvider }) => byProvider)),
+    byReason: addGroups(periods.map(({ byReason }) => byReason)),
+    saved: addLines(periods.map(({ saved }) => saved)),
   };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../lib/time.ts';
-import { type SharedFloor, servedHead, strictMajorityHead } from './served-head.ts';
+import { type SharedFloor, servedHead, strictMajorityHead, UNCONFIRMED_SHARED_MS } from './served-head.ts';
 
 /** A block header, as far as following a chain needs it. */
 export interface BlockRef {
@@ -21,12 +21,18 @@ export interface Reorg {
 
 /** Blocks whose hashes are remembered: deeper than any reorg that chains with finality have. */
 const REMEMBERED = 512;
+/** Blocks by which another replica may be ahead of our own majority and be believed. */
+const MAX_SHARED_LEAD = 32;
+/** How long the others are not listened to after a floor of theirs that nobody could confirm, milliseconds. */
+const DISTRUST_MS = 30_000;
 
 /** What this replica believes about the chain: the head it serves, finality, and the canonical hash of recent blocks. */
 export interface ChainView {
   readonly chainId: number;
   /** The block that `latest` means; undefined until a majority is known. */
   head(): number | undefined;
+  /** The highest block at or below the served head that one of our own providers has: what may be told to other replicas. */
+  confirmedHead(): number | undefined;
   safe(): number | undefined;
   finalized(): number | undefined;
   /** The canonical hash of a recent block, when known. */
@@ -60,6 +66,7 @@ export function createChainView(deps: {
   const { clock } = deps;
   let own: { number: number; confirmedAt: number } | undefined;
   let shared: SharedFloor | undefined;
+  let distrustUntil = Number.NEGATIVE_INFINITY;
   let safe: number | undefined;
   let finalized: number | undefined;
   let movedAt = 0;
@@ -72,6 +79,14 @@ export function createChainView(deps: {
 
   const recompute = (): void => {
     const now = clock.monotonic();
+    if (shared !== undefined) {
+      const { number, heardAt } = shared;
+      if (heads.some((head) => head >= number)) shared = { number, heardAt: now };
+      else if (now - heardAt > UNCONFIRMED_SHARED_MS) {
+        shared = undefined;
+        distrustUntil = now + DISTRUST_MS;
+      }
+    }
     const next = servedHead({ heads, own, shared, now, floorMaxAgeMs: deps.floorMaxAgeMs });
     if (next === undefined) return;
     const confirmed = heads.some((number) => number >= next);
@@ -92,6 +107,10 @@ export function createChainView(deps: {
   const view: ChainViewControl = {
     chainId: deps.chainId,
     head: () => own?.number,
+    confirmedHead() {
+      const best = Math.max(...heads);
+      return own === undefined || heads.length === 0 ? undefined : Math.min(own.number, best);
+    },
     safe: () => safe,
     finalized: () => finalized,
     hashOf: (number) => hashes.get(number),
@@ -116,7 +135,8 @@ export function createChainView(deps: {
       if (nextFinal !== undefined && nextFinal <= limit) finalized = Math.max(finalized ?? 0, nextFinal);
     },
     heard(number) {
-      if (own !== undefined && number <= own.number) return;
+      if (own === undefined || number <= own.number || number > own.number + MAX_SHARED_LEAD) return;
+      if (clock.monotonic() < distrustUntil) return;
       if (shared === undefined || number !== shared.number) shared = { number, heardAt: clock.monotonic() };
       recompute();
     },

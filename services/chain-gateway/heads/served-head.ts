@@ -47,4 +47,4 @@ export function servedHead(input: ServedHeadInput): number | undefined {
 }
 
 /** Longer than any poll interval; shorter than a client's patience. */
-const UNCONFIRMED_SHARED_MS = 3_000;
+export const UNCONFIRMED_SHARED_MS = 3_000;

@@ -1,0 +1,42 @@
+import type { Logger } from '../../lib/log.ts';
+import { closeRedis, createRedis } from '../../lib/redis.ts';
+import type { Clock } from '../../lib/time.ts';
+import { createRedisCache } from './cache/redis-cache.ts';
+import type { SharedCache } from './cache/shared-cache.ts';
+import { type CostStore, createCostStore } from './cost/cost-store.ts';
+import { shareHeadFloor } from './heads/shared-floor.ts';
+import type { ReadPath } from './read-path.ts';
+
+/** What replicas share through Redis. Everything here is optional at run time: Redis away slows, never breaks. */
+export interface SharedState {
+  readonly cache: SharedCache;
+  /** Connects a read path: head floor and spending. */
+  join(path: ReadPath): CostStore;
+  close(): Promise<void>;
+}
+
+export function createSharedState(deps: {
+  url: string;
+  prefix: string;
+  chainId: number;
+  clock: Clock;
+  log: Logger;
+}): SharedState {
+  const { url, prefix, chainId, clock, log } = deps;
+  const redis = createRedis({ url, log, role: 'gateway-cache' });
+  const subscriber = createRedis({ url, log, role: 'gateway-heads', whenDown: 'wait' });
+  const stops: (() => Promise<void> | void)[] = [];
+  return {
+    cache: createRedisCache({ redis, prefix, chainId, clock, log }),
+    join(path) {
+      const floor = shareHeadFloor({ redis, subscriber, prefix, view: path.view, clock, log });
+      const costs = createCostStore({ redis, prefix, chainId, book: path.cost, clock, log });
+      stops.push(floor.stop, costs.stop);
+      return costs;
+    },
+    async close() {
+      for (const stop of stops) await stop();
+      await Promise.all([closeRedis(redis), closeRedis(subscriber)]);
+    },
+  };
+}
