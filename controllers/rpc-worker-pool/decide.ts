@@ -264,7 +264,7 @@ function explainNeed(
   const c = worker.concurrency;
   const rho = spec.targetUtilizationPercent / 100;
   const reactive = estimates.arrivalsPerSecond;
-  const forecast = spec.prediction.mode === 'Off' ? undefined : seen.forecast;
+  const forecast = spec.prediction.mode === 'Disabled' ? undefined : seen.forecast;
   const raises =
     spec.prediction.mode === 'RaiseOnly' &&
     forecast?.usable === true &&

@@ -90,8 +90,8 @@ const scheduleSchema = z
       },
       {
         rule: '!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas',
-        messageExpression:
-          '"minReplicas (" + string(self.minReplicas) + ") of a schedule must not be larger than its maxReplicas (" + string(self.maxReplicas) + ")"',
+        message:
+          'minReplicas of a schedule must not be larger than its maxReplicas: lower one or raise the other',
       },
     ),
   );
@@ -155,7 +155,7 @@ export const poolSpecSchema = z
       .describe('A need that exceeds the present replicas by less than this does not add a pod.'),
     minReplicas: int(0, MAX_REPLICAS_LIMIT)
       .default(1)
-      .describe('Never fewer than this. 0 allows an idle pool to disappear.'),
+      .describe('Never fewer than this; `kubectl scale` sets it. 0 allows an idle pool to disappear.'),
     maxReplicas: int(1, MAX_REPLICAS_LIMIT).describe('Never more than this (outside a burst).'),
     scaleToZero: z
       .object({
@@ -229,8 +229,8 @@ export const poolSpecSchema = z
     prediction: z
       .object({
         mode: z
-          .enum(['Off', 'Shadow', 'RaiseOnly'])
-          .default('Off')
+          .enum(['Disabled', 'Shadow', 'RaiseOnly'])
+          .default('Disabled')
           .describe('Shadow only reports; RaiseOnly may raise the answer, never lower it.'),
         seasonMinutes: int(10, 10_080)
           .default(1440)
@@ -261,8 +261,7 @@ export const poolSpecSchema = z
     rules(
       {
         rule: 'self.minReplicas <= self.maxReplicas',
-        messageExpression:
-          '"minReplicas (" + string(self.minReplicas) + ") must not be larger than maxReplicas (" + string(self.maxReplicas) + ")"',
+        message: 'minReplicas must not be larger than maxReplicas: lower minReplicas or raise maxReplicas',
         fieldPath: '.minReplicas',
       },
       {
@@ -283,7 +282,7 @@ export const poolSpecSchema = z
           'a pool that scales to zero cannot keep an objective shorter than worker.startupSeconds: set minReplicas to 1 or raise objective.oldestJobAgeSeconds',
       },
       {
-        rule: "self.prediction.mode == 'Off' || self.prediction.horizonSeconds >= self.worker.startupSeconds",
+        rule: "self.prediction.mode == 'Disabled' || self.prediction.horizonSeconds >= self.worker.startupSeconds",
         message:
           'prediction.horizonSeconds must be at least worker.startupSeconds: a forecast that ends before the pod starts cannot help',
       },
