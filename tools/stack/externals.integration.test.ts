@@ -87,6 +87,15 @@ describe('checkExternals', () => {
     );
   });
 
+  it('asks for the manifest of a chain on which it deploys nothing', async () => {
+    expect((await problemsOf({ RPC_URLS: other.url })).join()).toMatch(
+      /serve chain 4242.*Set CONTRACTS_FILE/,
+    );
+    const missing = { RPC_URLS: other.url, CONTRACTS_FILE: '/no/such/file.json' };
+    expect((await problemsOf(missing)).join()).toMatch(/file.json does not exist/);
+    expect(await problemsOf({ RPC_URLS: other.url, CONTRACTS_FILE: import.meta.filename })).toEqual([]);
+  });
+
   it('goes on with a warning when one of several providers is away, and stops when all are', async () => {
     const dead = `http://127.0.0.1:${await freePort()}/secret-key`;
     const { warnings, rpcUrls } = await checkExternals({ RPC_URLS: `${chain.url},${dead}` });

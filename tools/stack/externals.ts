@@ -1,4 +1,5 @@
-import { rpcCall } from './parts/anvil.ts';
+import { existsSync } from 'node:fs';
+import { DEV_CHAIN_ID, rpcCall } from './parts/anvil.ts';
 import { pingPostgres } from './parts/postgres.ts';
 import { pingRedis } from './parts/redis.ts';
 
@@ -132,6 +133,16 @@ export async function checkExternals(env: NodeJS.ProcessEnv): Promise<Externals>
   );
   if (wantedChain !== undefined && !(Number.isSafeInteger(wantedChain) && wantedChain > 0)) {
     problems.unshift(`CHAIN_ID=${env.CHAIN_ID} is not a chain id: give a whole number such as 1 or 31337.`);
+  }
+  if (env.CONTRACTS_FILE && !existsSync(env.CONTRACTS_FILE)) {
+    problems.push(
+      `CONTRACTS_FILE=${env.CONTRACTS_FILE} does not exist. Name a manifest that contracts/deploy.ts wrote.`,
+    );
+  } else if (!env.CONTRACTS_FILE && providers?.chainId !== undefined && providers.chainId !== DEV_CHAIN_ID) {
+    problems.push(
+      `RPC_URLS serve chain ${providers.chainId}, on which nothing is deployed by itself. Set CONTRACTS_FILE to the ` +
+        'manifest of the contracts there (`node contracts/deploy.ts --help` says how to make one).',
+    );
   }
   if (problems.length > 0) throw new ExternalsError(problems);
   return {

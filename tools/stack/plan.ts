@@ -211,6 +211,9 @@ export function planStack(input: PlanInput): Plan {
   const chainUrl = embeddedChain ? local(ports.anvil) : (rpcUrls[0] as string);
   const manifestFile = env.CONTRACTS_FILE || join(stateDir, `contracts-${chainId}.json`);
 
+  // The keys of the development accounts are known to everybody: no other chain may see them used.
+  const signersFile = env.SIGNERS_FILE || (chainId === DEV_CHAIN_ID ? secretFiles.signers : undefined);
+
   const postgresUrl =
     externals.databaseUrl ??
     `postgres://rejuve:${secrets.postgresPassword}@127.0.0.1:${ports.postgres}/rejuve`;
@@ -242,7 +245,18 @@ export function planStack(input: PlanInput): Plan {
   }
 
   const environments = serviceEnvironments({
-    ...{ ports, secrets, secretFiles, postgresUrl, redisUrl, rpcUrls, chainId, manifestFile, stateDir },
+    ...{
+      ports,
+      secrets,
+      secretFiles,
+      postgresUrl,
+      redisUrl,
+      rpcUrls,
+      chainId,
+      manifestFile,
+      signersFile,
+      stateDir,
+    },
     logLevel: env.LOG_LEVEL || 'info',
   });
   const gatewayParts = embeddedChain ? [...parts, 'alpha', 'beta'] : parts;
@@ -292,7 +306,7 @@ export function planStack(input: PlanInput): Plan {
     },
     files: {
       contracts: manifestFile,
-      signers: secretFiles.signers,
+      ...(signersFile === undefined ? {} : { signers: signersFile }),
       jwtKeys: secretFiles.jwtKeys,
       logs: join(stateDir, 'logs'),
       state: stateFile(stateDir),

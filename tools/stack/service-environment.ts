@@ -14,6 +14,7 @@ export interface ServiceEnvironmentInput {
   readonly rpcUrls: readonly string[];
   readonly chainId: number;
   readonly manifestFile: string;
+  readonly signersFile: string | undefined;
   readonly stateDir: string;
   readonly logLevel: string;
 }
@@ -39,7 +40,7 @@ export function serviceEnvironments(
   const gateway = (name: ServiceName): Record<string, string> => ({
     ...common(name),
     RPC_URLS: rpcUrls.join(','),
-    SIGNERS_FILE: secretFiles.signers,
+    ...(input.signersFile === undefined ? {} : { SIGNERS_FILE: input.signersFile }),
     // Only this machine reaches it; wallets and scripts may use it without a token.
     RPC_ANONYMOUS: 'true',
   });
