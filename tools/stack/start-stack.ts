@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '../../lib/time.ts';
 import type { ChildEvent } from './child.ts';
 import { type ControlApi, createControlClient, startControlApi } from './control-api.ts';
-import { checkExternals } from './externals.ts';
+import { checkExternals, type Externals } from './externals.ts';
 import { takeLock } from './lock.ts';
 import { cleanUpOrphans } from './orphans.ts';
 import { planStack } from './plan.ts';
-import { choosePorts } from './ports.ts';
+import { choosePorts, type PortName, type Ports } from './ports.ts';
 import { ensureSecrets } from './secrets.ts';
 import {
   type ProcessRecord,
@@ -75,7 +75,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       choosePorts(env, options.ports ?? 'defaults'),
       checkExternals(env),
     ]);
+    const unused = portsReplacedBy(externals);
     for (const { name, wanted, chosen } of moved) {
+      if (unused.includes(name)) continue;
       onNote(`port ${wanted} (${name}) is taken by another program: using ${chosen}`);
     }
     for (const warning of externals.warnings) onNote(warning);
@@ -86,10 +88,17 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
+/** Ports of embedded parts that a server of the user's own replaces. */
+const portsReplacedBy = ({ databaseUrl, redisUrl, rpcUrls }: Externals): PortName[] => [
+  ...(databaseUrl === undefined ? [] : (['postgres'] as const)),
+  ...(redisUrl === undefined ? [] : (['redis'] as const)),
+  ...(rpcUrls === undefined ? [] : (['anvil', 'alpha', 'beta', 'alpha-control', 'beta-control'] as const)),
+];
+
 async function run(
   options: StackOptions & Required<Pick<StackOptions, 'env' | 'clock' | 'stateDir' | 'onNote'>>,
-  ports: Awaited<ReturnType<typeof choosePorts>>['ports'],
-  externals: Awaited<ReturnType<typeof checkExternals>>,
+  ports: Ports,
+  externals: Externals,
   release: () => void,
 ): Promise<Stack> {
   const { env, clock, stateDir, onNote } = options;
