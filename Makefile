@@ -33,6 +33,9 @@ test: install ## Run all tests: unit, integration on real servers, end to end. A
 check: install ## Types, lint, layers, generated files
 	@$(NODE) tools/check.ts
 
+bench: install ## Measure the gateway against its aims. ARGS: --quick, --only NAMES, --strict
+	@$(NODE) tools/bench/main.ts $(ARGS)
+
 ##@ Other
 
 install: ## Install packages when they are missing or the lockfile changed
@@ -45,4 +48,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up demo status down reset gateway test check install help
+.PHONY: up demo status down reset gateway test check bench install help
