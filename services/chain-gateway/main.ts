@@ -17,6 +17,7 @@ import { banner } from './banner.ts';
 import { createClusterBus } from './cluster-bus.ts';
 import { runClusterPrimary } from './cluster-primary.ts';
 import { gatewayConfig } from './config.ts';
+import { createGatewayRoutes } from './gateway-routes.ts';
 import { answerQuestion, internalRoutes } from './internal-routes.ts';
 import { watchProvidersFile } from './providers/providers-watcher.ts';
 import { createReadPath } from './read-path.ts';
@@ -111,6 +112,22 @@ runProcess('gateway', async (scope) => {
       },
     },
   ];
+
+  if (config.DATABASE_URL !== undefined) {
+    const own = await createGatewayRoutes({
+      config: { ...config, DATABASE_URL: config.DATABASE_URL },
+      chainId,
+      // All replicas have it, and a cursor that outlives its rotation is refused like any other foreign one.
+      cursorSecret: `cursors:${config.SERVICE_AUTH_KEYS?.[0]?.secret}`,
+      clock,
+      random,
+      log,
+      metrics,
+      scope,
+    });
+    routes.push(...own.routes);
+    readiness.push(...own.readiness);
+  }
 
   const http = createHttpApp({
     service: 'gateway',

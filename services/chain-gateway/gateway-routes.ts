@@ -1,0 +1,133 @@
+import { ConfigError } from '../../lib/config.ts';
+import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
+import { createCursorCodec } from '../../lib/cursor.ts';
+import type { ReadinessCheck } from '../../lib/http/readiness.ts';
+import type { Route } from '../../lib/http/route.ts';
+import type { ProcessScope } from '../../lib/lifecycle.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { Metrics } from '../../lib/metrics.ts';
+import { migrate } from '../../lib/migrate.ts';
+import { createPostgres } from '../../lib/postgres.ts';
+import type { Random } from '../../lib/random.ts';
+import type { Clock } from '../../lib/time.ts';
+import { createEventHintReceiver } from './events/event-hints.ts';
+import { createEventTail } from './events/event-tail.ts';
+import { createIndexRoutes } from './events/index-routes.ts';
+import { createEventRoutes } from './events/routes.ts';
+import { gatewayMigrations } from './migrations/gateway-migrations.ts';
+import { loadSignersFile, type SignerPoolEntry } from './signers/signers-file.ts';
+import type { GatewayPostgres, GatewayTables } from './store/gateway-database.ts';
+import { type ContractBook, createContractBook } from './transactions/contract-book.ts';
+import { loadContractBook } from './transactions/load-contract-book.ts';
+import { createTransactionRoutes } from './transactions/routes.ts';
+import { createTransactionService } from './transactions/service.ts';
+import { createTransactionWatcher } from './transactions/transaction-watcher.ts';
+import { createWakeSender } from './transactions/wake-queue.ts';
+
+export interface GatewayDatabaseConfig {
+  readonly DATABASE_URL: string;
+  readonly DATABASE_POOL_MAX?: number | undefined;
+}
+
+/** Opens the gateway's database and brings its schema up to date; safe in every process at once. */
+export async function openGatewayDatabase(options: {
+  url: string;
+  log: Logger;
+  metrics: Metrics;
+  applicationName: string;
+  poolMax?: number;
+  scope: Pick<ProcessScope, 'defer'>;
+}): Promise<GatewayPostgres> {
+  const { url, log, metrics, applicationName, scope } = options;
+  const postgres = createPostgres<GatewayTables>({
+    url,
+    schema: 'gateway',
+    log,
+    metrics,
+    applicationName,
+    ...(options.poolMax ? { poolMax: options.poolMax } : {}),
+  });
+  scope.defer('postgres', () => postgres.close());
+  await migrate({ pool: postgres.pool, schema: 'gateway', migrations: gatewayMigrations, log });
+  return postgres;
+}
+
+/** Contracts by name for one chain; without a manifest nothing can be called by name, and nothing is indexed. */
+export function openContractBook(
+  file: string | undefined,
+  chainId: number,
+): { book: ContractBook; confirmations: number | undefined } {
+  if (file === undefined) return { book: createContractBook(chainId, []), confirmations: undefined };
+  const manifest = loadContractsManifest(file);
+  if (manifest.chainId !== chainId) {
+    throw new ConfigError('gateway', [
+      { key: 'CONTRACTS_FILE', message: `describes chain ${manifest.chainId}, but CHAIN_ID is ${chainId}` },
+    ]);
+  }
+  return { book: loadContractBook(manifest), confirmations: manifest.confirmations };
+}
+
+export const openSignersFile = (file: string | undefined): ReadonlyMap<string, SignerPoolEntry> =>
+  file === undefined ? new Map() : loadSignersFile(file);
+
+/** The part of the REST interface that stands on the database: transactions, the event log, the index. */
+export async function createGatewayRoutes(deps: {
+  config: {
+    DATABASE_URL: string;
+    REDIS_URL?: string | undefined;
+    REDIS_PREFIX: string;
+    CONTRACTS_FILE?: string | undefined;
+    SIGNERS_FILE?: string | undefined;
+  };
+  chainId: number;
+  /** Signs list cursors; any secret that all replicas share. */
+  cursorSecret: string;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  metrics: Metrics;
+  scope: Pick<ProcessScope, 'defer'>;
+}): Promise<{ routes: Route[]; readiness: ReadinessCheck[] }> {
+  const { config, chainId, clock, random, log, metrics, scope } = deps;
+  const postgres = await openGatewayDatabase({
+    url: config.DATABASE_URL,
+    log,
+    metrics,
+    applicationName: 'rejuve-gateway',
+    poolMax: 20,
+    scope,
+  });
+  const { book } = openContractBook(config.CONTRACTS_FILE, chainId);
+  const pools = openSignersFile(config.SIGNERS_FILE);
+  const cursors = createCursorCodec(deps.cursorSecret);
+  const redis =
+    config.REDIS_URL === undefined
+      ? undefined
+      : { url: config.REDIS_URL, prefix: `${config.REDIS_PREFIX}:`, log };
+
+  const wake = redis && createWakeSender(redis);
+  if (wake) scope.defer('wake queue', () => wake.close());
+  const watcher = createTransactionWatcher({ postgres, clock, log });
+  scope.defer('transaction watcher', () => watcher.close());
+  const tail = createEventTail({ postgres, clock, log });
+  scope.defer('event tail', () => tail.close());
+  const hints = redis && createEventHintReceiver(redis, () => tail.hint());
+  if (hints) scope.defer('event hints', () => hints.close());
+
+  const service = createTransactionService({
+    postgres,
+    books: new Map([[chainId, book]]),
+    policies: new Map([...pools].map(([alias, pool]) => [alias, pool.policy])),
+    clock,
+    random,
+    wake: (chain) => wake?.wake(chain),
+  });
+  return {
+    routes: [
+      ...createTransactionRoutes({ service, postgres, watcher, cursors, clock }),
+      ...createEventRoutes({ postgres, tail }),
+      ...createIndexRoutes({ postgres, cursors }),
+    ],
+    readiness: [{ name: 'postgres', check: (signal) => postgres.ping(signal) }],
+  };
+}
