@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createCleanup } from './cleanup.ts';
 import type { Summary } from './report.ts';
 import { chooseSteps, runStory, type StoryObserver } from './run-story.ts';
@@ -25,10 +26,27 @@ export async function driveStory(options: DriveOptions): Promise<Summary> {
   let cleanupFailures: string[] = [];
   try {
     const reports = await runStory(steps, story, options.observer);
-    cleanupFailures = await cleanup.run();
+    cleanupFailures = [...(await cleanup.run()), ...(await notReadyAgain(options.stack))];
     return { reports, ms: Math.round(performance.now() - started), cleanupFailures };
   } finally {
     // After an abort: nothing is left here when the story ended by itself.
     await cleanup.run();
+  }
+}
+
+/** The supervisor looks at every child once a second; a restarted Postgres takes one or two. */
+const READY_AGAIN_MS = 15_000;
+
+/** Waits until the supervisor, too, sees everything as ready as it was; answers who is not. */
+async function notReadyAgain({ control, state }: StackAccess): Promise<string[]> {
+  const before = Object.entries(state.children).filter(([, child]) => child.state === 'ready');
+  const deadline = performance.now() + READY_AGAIN_MS;
+  for (;;) {
+    const { children } = await control.state();
+    const waiting = before.filter(([name]) => children[name]?.state !== 'ready').map(([name]) => name);
+    if (waiting.length === 0) return [];
+    if (performance.now() > deadline)
+      return waiting.map((name) => `${name} is ${children[name]?.state ?? 'gone'}`);
+    await sleep(100);
   }
 }

@@ -1,2 +1,19 @@
+import { emptyWalletStep } from './steps/empty-wallet.ts';
+import { linkWalletStep } from './steps/link-wallet.ts';
+import { notificationStep } from './steps/notification.ts';
+import { operationsStep } from './steps/operations.ts';
+import { providerOutageStep } from './steps/provider-outage.ts';
+import { receiveTokensStep } from './steps/receive-tokens.ts';
+import { signInStep } from './steps/sign-in.ts';
 import type { Step } from './story.ts';
-export const STEPS: readonly Step[] = [];
+
+/** The story, in order. What a step needs stands before it. */
+export const STEPS: readonly Step[] = [
+  signInStep,
+  linkWalletStep,
+  emptyWalletStep,
+  receiveTokensStep,
+  notificationStep,
+  providerOutageStep,
+  operationsStep,
+];

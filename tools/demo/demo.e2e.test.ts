@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isServiceReady } from '../stack/plan.ts';
+import { STEPS } from './steps.ts';
+import { type E2eStack, startE2eStack } from './testing/e2e-stack.ts';
+
+const START_MS = 120_000;
+const STORY_MS = 120_000;
+
+describe('the demo', () => {
+  let platform: E2eStack;
+  const main = join(import.meta.dirname, 'main.ts');
+
+  async function demo(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    try {
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, ...args], {
+        env: { ...process.env, STATE_DIR: platform.stateDir },
+      });
+      return { code: 0, stdout, stderr };
+    } catch (error) {
+      return error as { code: number; stdout: string; stderr: string };
+    }
+  }
+
+  beforeAll(async () => {
+    platform = await startE2eStack();
+  }, START_MS);
+  afterAll(() => platform?.stop(), START_MS);
+
+  it(
+    'passes every step, and leaves everything ready',
+    async () => {
+      const { code, stdout, stderr } = await demo('--json');
+      const report = JSON.parse(stdout || '{}');
+      const failed = report.steps?.filter((step: { status: string }) => step.status !== 'passed');
+      if (failed?.length !== 0) console.error(stderr, JSON.stringify(failed, null, 2), await platform.logs());
+      expect(failed).toEqual([]);
+      expect(report).toMatchObject({ ok: true, cleanupFailures: [] });
+      expect(report.steps).toHaveLength(STEPS.length);
+      expect(code).toBe(0);
+      for (const name of ['gateway', 'gatewayWorker', 'gatewayIndexer', 'api', 'user']) {
+        expect([name, await isServiceReady(platform.access.url(name))]).toEqual([name, true]);
+      }
+    },
+    STORY_MS,
+  );
+
+  it(
+    'runs a chosen step with what it needs, as a table',
+    async () => {
+      const { code, stdout } = await demo('--only', 'empty-wallet');
+      expect(stdout).toMatch(/1 {2}✓[\s\S]*3 {2}✓[\s\S]*2 passed in/);
+      expect(code).toBe(0);
+    },
+    STORY_MS,
+  );
+
+  it('explains itself, and what it cannot do', async () => {
+    expect(await demo('--help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('provider-outage'),
+    });
+    expect(await demo('--only', 'nothing')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there is no step'),
+    });
+    expect(await demo('--state-dir', '/nonexistent')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('start it with `make up`'),
+    });
+  });
+});

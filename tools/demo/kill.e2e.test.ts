@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createCleanup } from './cleanup.ts';
+import { inboxRows, requireBalance, requireBalancedEntry, requireOneInboxRow } from './consistency.ts';
+import { eventually } from './eventually.ts';
+import { newWallet, signIn } from './person.ts';
+import { createStory, type Story } from './story.ts';
+import { type E2eStack, startE2eStack } from './testing/e2e-stack.ts';
+import { requestTransfer, requireMined, untilConfirmed } from './transfer.ts';
+
+const START_MS = 120_000;
+/** A crash, a restart with backoff, and then everything that was waiting. */
+const RECOVER_MS = 60_000;
+const TEST_MS = 150_000;
+
+/** Every process of ours, and the two stores: each is killed while a transfer is under way. */
+const ROLES = ['gateway-worker', 'gateway', 'gateway-indexer', 'user', 'api', 'redis', 'postgres'];
+
+describe('kill -9', () => {
+  let platform: E2eStack;
+  let story: Story;
+  const hashes: string[] = [];
+  let expectedBalance = 0n;
+
+  beforeAll(async () => {
+    platform = await startE2eStack();
+    const abort = new AbortController();
+    story = createStory({ stack: platform.access, signal: abort.signal, cleanup: createCleanup() });
+    const { person } = await signIn(story.user, newWallet(), platform.access.state.chainId);
+    story.facts.person = person;
+  }, START_MS);
+  afterAll(() => platform?.stop(), START_MS);
+
+  const restartsOf = (role: string) => platform.stack.state().children[role]?.restarts ?? 0;
+  const within = (expected: string) => ({ expected, withinMs: RECOVER_MS, signal: story.signal });
+
+  /** Access tokens live five minutes; this test may not be faster everywhere. */
+  async function refresh(): Promise<void> {
+    const person = story.fact('person');
+    const { body } = await story.user.post('/v1/auth/refresh', {
+      body: { refreshToken: person.refreshToken },
+    });
+    story.facts.person = { ...person, accessToken: body.accessToken, refreshToken: body.refreshToken };
+  }
+
+  it.each(ROLES.map((role, index) => [role, BigInt(index + 1)] as const))(
+    'of %s loses nothing and does nothing twice',
+    async (role, rawAmount) => {
+      try {
+        await refresh();
+        const { wallet } = story.fact('person');
+        const restarts = restartsOf(role);
+        const transfer = { to: wallet.address, rawAmount, idempotencyKey: crypto.randomUUID() };
+        const { body } = await requestTransfer(story, transfer);
+        // At once: the transaction is somewhere between accepted and mined.
+        await platform.stack.control.child(role, 'kill');
+
+        await eventually(within(`${role} to be restarted and everything to be ready`), () => {
+          const { children } = platform.stack.state();
+          const allReady = Object.values(children).every((child) => child.state === 'ready');
+          return restartsOf(role) > restarts && allReady ? true : undefined;
+        });
+        // A client that never got the answer asks again: still one transaction.
+        const again = await requestTransfer(story, transfer);
+        expect(again.body.id).toBe(body.id);
+
+        const { hash } = requireMined(await untilConfirmed(story, body.id, RECOVER_MS));
+        hashes.push(hash);
+        expectedBalance += rawAmount;
+        await eventually(within('exactly one inbox row'), () => requireOneInboxRow(story, hash));
+        await eventually(within('one balanced ledger entry'), async () => {
+          await requireBalancedEntry(story, hash, { wallet: wallet.address, rawAmount });
+          return true;
+        });
+        await requireBalance(story, wallet.address, expectedBalance, RECOVER_MS);
+      } catch (error) {
+        console.error(`${(error as Error).message}\n${await platform.logs()}`);
+        throw error;
+      }
+    },
+    TEST_MS,
+  );
+
+  it('left exactly one inbox row for every transfer, at the end of it all', async () => {
+    const told = (await inboxRows(story)).filter((row) => row.type === 'transfer.in');
+    expect(told.map((row) => row.data.transactionHash).sort()).toEqual([...hashes].sort());
+  });
+});
