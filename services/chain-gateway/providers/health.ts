@@ -9,6 +9,9 @@ const EXCLUDE_ABOVE = 0.5;
 const INCLUDE_BELOW = 0.2;
 /** Samples (decayed) before an error rate is believed. */
 const MIN_WEIGHT = 5;
+/** So many good answers in a row, spread over some time, outweigh the past: recovery must not wait for it to fade. */
+const FORGIVE_AFTER = 5;
+const FORGIVE_AFTER_MS = 500;
 /** A provider that refused our credentials is asked again after this long, milliseconds. */
 const UNAUTHORIZED_FOR_MS = 10_000;
 
@@ -32,6 +35,8 @@ export function createHealth(clock: Pick<Clock, 'monotonic'>): Health {
   let bad = 0;
   let at = clock.monotonic();
   let healthy = true;
+  let goodInARow = 0;
+  let goodSince = 0;
   let unauthorizedUntil = Number.NEGATIVE_INFINITY;
 
   const decay = (): void => {
@@ -54,6 +59,10 @@ export function createHealth(clock: Pick<Clock, 'monotonic'>): Health {
     onSuccess(ms) {
       decay();
       good++;
+      if (goodInARow === 0) goodSince = clock.monotonic();
+      goodInARow++;
+      if (!healthy && goodInARow >= FORGIVE_AFTER && clock.monotonic() - goodSince >= FORGIVE_AFTER_MS)
+        bad = 0;
       unauthorizedUntil = Number.NEGATIVE_INFINITY;
       latency.observe(ms);
       judge();
@@ -61,6 +70,7 @@ export function createHealth(clock: Pick<Clock, 'monotonic'>): Health {
     onFault() {
       decay();
       bad++;
+      goodInARow = 0;
       judge();
     },
     onUnauthorized() {

@@ -32,6 +32,8 @@ export interface ProviderPool {
   pick(request: PickRequest): Pick;
   /** True when `pick` would find a provider outside `tried` that is in good standing. */
   hasOther(request: Pick_<PickRequest, 'method' | 'minBlock' | 'tried'>): boolean;
+  /** True when `pick` with `desperate` would find anybody outside `tried` who can serve the method. */
+  hasAny(request: Pick_<PickRequest, 'method' | 'tried'>): boolean;
   /** Something changed; rank again before the next pick. */
   invalidate(): void;
   replace(providers: readonly Provider[]): void;
@@ -118,11 +120,11 @@ export function createProviderPool(deps: {
   };
 
   /** Everybody is out, or was tried: those that are out for a reason that may have passed. */
-  const pickExcluded = (request: PickRequest): Pick | undefined => {
+  const pickExcluded = (request: PickRequest, strictHead: boolean): Pick | undefined => {
     let waitMs = Number.POSITIVE_INFINITY;
     for (const { provider, excluded } of ranking()) {
       if (excluded === undefined || isAbsolute(excluded)) continue;
-      if (!suits(provider, { ...request, minBlock: undefined })) continue;
+      if (!suits(provider, strictHead ? request : { ...request, minBlock: undefined })) continue;
       if (provider.inFlight >= MAX_FORCED_IN_FLIGHT) continue;
       const wait = provider.rateLimit.waitMs();
       if (wait > 0) waitMs = Math.min(waitMs, wait);
@@ -136,15 +138,22 @@ export function createProviderPool(deps: {
     providers: () => providers,
     ranking,
     pick(request) {
-      const usable =
+      // Who has the block comes first, even if out of favour: an answer that cannot be right helps nobody.
+      const found =
         pickUsable(request, true) ??
-        (request.minBlock === undefined ? undefined : pickUsable(request, false));
-      if (usable !== undefined) return usable;
-      const excluded = request.desperate ? pickExcluded(request) : undefined;
-      return excluded ?? { kind: 'none', reason: whyNone(ranking(), request) };
+        (request.desperate ? pickExcluded(request, true) : undefined) ??
+        (request.minBlock === undefined ? undefined : pickUsable(request, false)) ??
+        (request.desperate && request.minBlock !== undefined ? pickExcluded(request, false) : undefined);
+      return found ?? { kind: 'none', reason: whyNone(ranking(), request) };
     },
     hasOther(request) {
       return ranking().some(({ provider, excluded }) => excluded === undefined && suits(provider, request));
+    },
+    hasAny(request) {
+      return ranking().some(
+        ({ provider, excluded }) =>
+          !isAbsolute(excluded) && suits(provider, { ...request, minBlock: undefined }),
+      );
     },
     invalidate() {
       rankedAt = Number.NEGATIVE_INFINITY;

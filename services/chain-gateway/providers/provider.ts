@@ -14,6 +14,8 @@ import { createRateLimit, type RateLimit } from './rate-limit.ts';
 
 /** How long a method that the provider said it lacks is not offered to it again, milliseconds. */
 const UNSUPPORTED_FOR_MS = 600_000;
+/** A provider with calls under way that answered nothing for this long has stopped answering, whatever its timeouts say. */
+export const STALL_MS = 1_000;
 /** Methods remembered as unsupported; the names come from clients, so the memory is bounded. */
 const MAX_UNSUPPORTED = 200;
 
@@ -34,6 +36,7 @@ export type Exclusion =
   | 'wrong-chain'
   | 'unauthorized'
   | 'unhealthy'
+  | 'unresponsive'
   | 'lagging'
   | 'forked'
   | 'breaker-open'
@@ -58,6 +61,8 @@ export interface Provider {
   inFlight: number;
   /** Sends without asking breaker or limits; the caller has done that. Outcomes are recorded by the engine. */
   send(request: AttemptRequest, done: AttemptDone): RunningAttempt;
+  /** True when it has calls under way and has answered none of anybody's for {@link STALL_MS}. */
+  stalled(): boolean;
   supports(method: string): boolean;
   markUnsupported(method: string): void;
   unitsFor(method: string, standard: number): number;
@@ -75,6 +80,25 @@ export function createProvider(deps: {
   const { config, transport, clock } = deps;
   const dispatcher = createDispatcher({ transport, clock, defer: deps.defer, maxJoin: config.maxJoin });
   const unsupported = new Map<string, number>();
+  /** When the silence began: the first send since the last answer. Undefined while nothing is awaited. */
+  let silentSince: number | undefined;
+  /** Set by a silence, cleared by the next answer: a provider that went silent is not used again on suspicion. */
+  let unresponsive = false;
+
+  const onAnswer = (result: AttemptResult): void => {
+    if (result.kind === 'fault' && result.fault === 'timeout') {
+      if (stalled()) unresponsive = true;
+      return;
+    }
+    unresponsive = false;
+    silentSince = provider.inFlight > 0 ? clock.monotonic() : undefined;
+  };
+  const stalled = (): boolean => {
+    if (unresponsive) return true;
+    if (provider.inFlight === 0 || silentSince === undefined) return false;
+    unresponsive = clock.monotonic() - silentSince >= STALL_MS;
+    return unresponsive;
+  };
 
   const provider: Provider = {
     id: config.id,
@@ -92,11 +116,13 @@ export function createProvider(deps: {
     forked: false,
     inFlight: 0,
     send(request, done) {
+      if (provider.inFlight === 0 || silentSince === undefined) silentSince = clock.monotonic();
       provider.inFlight++;
       let open = true;
       const running = dispatcher.send(request, (result: AttemptResult) => {
         if (open) provider.inFlight--;
         open = false;
+        onAnswer(result);
         done(result);
       });
       return {
@@ -107,6 +133,7 @@ export function createProvider(deps: {
         },
       };
     },
+    stalled,
     supports(method) {
       const { allow, deny } = config.methods;
       if (deny.length > 0 && matchesMethod(deny, method)) return false;
@@ -126,6 +153,7 @@ export function createProvider(deps: {
       if (provider.health.unauthorized()) return 'unauthorized';
       if (provider.breaker.state === 'open') return 'breaker-open';
       if (!provider.health.healthy()) return 'unhealthy';
+      if (stalled()) return 'unresponsive';
       if (provider.chainId === undefined) return 'unverified';
       if (provider.lagging) return 'lagging';
       if (provider.forked) return 'forked';

@@ -62,9 +62,10 @@ const EXCLUSION_ORDER: Readonly<Record<Exclusion, number>> = {
   unhealthy: 2,
   forked: 3,
   'breaker-open': 4,
-  unauthorized: 5,
-  cordoned: 6,
-  'wrong-chain': 7,
+  unresponsive: 5,
+  unauthorized: 6,
+  cordoned: 7,
+  'wrong-chain': 8,
 };
 
 /** Exclusions that hold even when every other provider is out: a wrong answer is worse than none. */

@@ -4,8 +4,13 @@ import type { Clock } from '../../../lib/time.ts';
 const BURST_SECONDS = 0.1;
 /** Window in which accepted calls are counted, to know what the provider really took before it refused. */
 const WINDOW_MS = 1_000;
-/** Growth per second while the limit is in use and nothing is refused. */
+/**
+ * Growth per second while the limit is in use and nothing is refused. It starts slowly, because a limit that was just
+ * met is probably still there, and doubles every few seconds, because one that was not met again may have been lifted.
+ */
 const GROWTH_PER_SECOND = 0.02;
+const GROWTH_DOUBLES_EVERY_MS = 3_000;
+const MAX_GROWTH_PER_SECOND = 1;
 /** Share of the limit that must be in use before it grows: an unused limit teaches nothing. */
 const USE_TO_GROW = 0.85;
 /** After a refusal the limit rests this long, or this many times the pause the provider asked for, before it grows. */
@@ -53,6 +58,8 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
   let accepted = 0;
   let acceptedBefore = 0;
   let taken = 0;
+  /** Somebody was turned away since the last step of growth: the limit is in demand. */
+  let wanted = false;
   let takenBefore = 0;
 
   const roll = (now: number): void => {
@@ -83,8 +90,13 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
     const since = now - grownAt;
     if (since < 100) return;
     grownAt = now;
-    if (perSecond(taken, takenBefore, now) >= rate * USE_TO_GROW) {
-      rate = Math.min(ceiling, rate + Math.max(0.5, rate * GROWTH_PER_SECOND) * Math.min(1, since / 1_000));
+    const growth = Math.min(
+      MAX_GROWTH_PER_SECOND,
+      GROWTH_PER_SECOND * 2 ** ((now - growAfter) / GROWTH_DOUBLES_EVERY_MS),
+    );
+    if (wanted || perSecond(taken, takenBefore, now) >= rate * USE_TO_GROW) {
+      wanted = false;
+      rate = Math.min(ceiling, rate + Math.max(0.5, rate * growth) * Math.min(1, since / 1_000));
     }
   };
 
@@ -109,6 +121,7 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
       refill(now);
       const pause = Math.max(0, pausedUntil - now);
       if (!Number.isFinite(rate) || tokens >= 1) return pause;
+      wanted = true;
       return Math.max(pause, ((1 - tokens) / rate) * 1_000);
     },
     remaining() {

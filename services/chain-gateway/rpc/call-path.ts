@@ -166,25 +166,25 @@ export function createCallPath(deps: CallPathDeps): CallPath {
       priority: call.priority,
       principal: call.principal,
       trace: call.trace,
-      suspicious: suspicionFor(bound),
+      judgeEmpty: judgeFor(bound),
     };
   }
 
-  /** An empty answer is suspicious when the block exists, or when only this provider may not have the data yet. */
-  function suspicionFor(bound: BoundCall): ((result: string) => boolean) | undefined {
+  /** What an empty answer to this call would mean. */
+  function judgeFor(bound: BoundCall): Work['judgeEmpty'] {
     const { empty } = bound.spec;
+    const head = view.head();
     if (empty === undefined) return undefined;
     if (empty === 'array') {
-      const head = view.head();
       // Logs of the newest blocks are where a provider's index may lag behind its head.
       if (bound.block.kind !== 'number' || head === undefined || bound.block.to < head - 2) return undefined;
-      return (result) => result === '[]';
+      return (result) => (result === '[]' ? 'doubtful' : 'fine');
     }
     if (bound.block.kind === 'number') {
-      const head = view.head();
       if (head === undefined || bound.block.to > head) return undefined;
+      return (result) => (result === 'null' ? 'wrong' : 'fine');
     }
-    return (result) => result === 'null';
+    return (result) => (result === 'null' ? 'doubtful' : 'fine');
   }
 
   async function answered(

@@ -4,7 +4,7 @@ import { type CallTrace, note } from '../explain/trace.ts';
 import type { AttemptResult, RunningAttempt } from '../providers/attempt.ts';
 import type { ExtraCallBudget } from '../providers/budget.ts';
 import type { CapacityQueue } from '../providers/capacity-queue.ts';
-import type { Provider } from '../providers/provider.ts';
+import { type Provider, STALL_MS } from '../providers/provider.ts';
 import type { ProviderPool } from '../providers/provider-pool.ts';
 import { classifyUpstreamError, normalisedCode, type UpstreamErrorKind } from './classify.ts';
 import { gatewayError, RPC_ERROR, retryAdvice } from './errors.ts';
@@ -28,8 +28,11 @@ export interface Work {
   readonly priority: RpcPriority;
   readonly principal: string;
   readonly trace: CallTrace | undefined;
-  /** True for a result that is empty although the data should exist. */
-  readonly suspicious: ((result: string) => boolean) | undefined;
+  /**
+   * What an empty result means: `wrong` when the data certainly exists, so that everybody is asked until somebody has
+   * it; `doubtful` when one more opinion is enough; `fine` otherwise.
+   */
+  readonly judgeEmpty: ((result: string) => 'fine' | 'doubtful' | 'wrong') | undefined;
 }
 
 export interface EngineAnswer {
@@ -89,8 +92,8 @@ export function createEngine(deps: EngineDeps): Engine {
     let rounds = 0;
     let hedges = 0;
     let tried: Provider[] = [];
-    const running = new Set<RunningAttempt>();
-    let hedgeTimer: Timer | undefined;
+    const running = new Map<RunningAttempt, Provider>();
+    let lateTimer: Timer | undefined;
     let deadlineTimer: Timer | undefined;
     let unpark: (() => void) | undefined;
     /** The best answer so far, used when nothing better comes. */
@@ -104,10 +107,10 @@ export function createEngine(deps: EngineDeps): Engine {
     ): void => {
       if (settled) return;
       settled = true;
-      hedgeTimer?.cancel();
+      lateTimer?.cancel();
       deadlineTimer?.cancel();
       unpark?.();
-      for (const attempt of running) attempt.cancel();
+      for (const attempt of running.keys()) attempt.cancel();
       resolve({ outcome, errorKind: kind, provider, attempts, units });
     };
     const giveUp = (why: string): void => {
@@ -175,6 +178,7 @@ export function createEngine(deps: EngineDeps): Engine {
       }
       if (pool.hasOther({ method: work.method, minBlock: work.minBlock, tried })) launch(reason);
       else if (reason === 'verify') giveUp('nobody else to ask');
+      else if (pool.hasAny({ method: work.method, tried })) launch(reason);
       else backOff();
     };
 
@@ -250,7 +254,7 @@ export function createEngine(deps: EngineDeps): Engine {
           onAttempt({ work, provider, reason, units: cost, ms, outcome: 'cancelled' });
         },
       };
-      running.add(attempt);
+      running.set(attempt, provider);
       const sent = provider.send(
         { method: work.method, params: work.params, timeoutMs, alone: work.spec.write === true },
         (result) => {
@@ -260,25 +264,41 @@ export function createEngine(deps: EngineDeps): Engine {
           onResult(provider, reason, result, cost, clock.monotonic() - startedAt);
         },
       );
-      if (work.spec.hedge && reason !== 'verify') armHedge();
+      if (work.spec.hedge || work.spec.write === true) watch();
     };
 
-    const armHedge = (): void => {
-      hedgeTimer?.cancel();
-      hedgeTimer = undefined;
-      const delay = hedging.delay(work.method, hedges);
-      if (delay === undefined || delay >= work.deadlineAt - clock.monotonic()) return;
-      hedgeTimer = clock.setTimeout(() => {
+    /** Watches over a call that is late: first by hedging, then by looking whether its providers still answer at all. */
+    const watch = (): void => {
+      lateTimer?.cancel();
+      const hedgeIn = work.spec.hedge ? hedging.delay(work.method, hedges) : undefined;
+      const delay = hedgeIn ?? STALL_MS;
+      if (delay >= work.deadlineAt - clock.monotonic()) return;
+      lateTimer = clock.setTimeout(() => {
         if (settled || attempts >= MAX_ATTEMPTS || running.size === 0) return;
-        // With every provider asked already, the hedge goes to one of them again: a fresh draw beats a stuck one.
-        if (!pool.hasOther({ method: work.method, minBlock: work.minBlock, tried })) tried = [];
-        if (!hedging.take()) {
-          note(work.trace, clock.monotonic(), 'hedge-budget-empty');
+        if (hedgeIn !== undefined && hedging.take()) {
+          // With every provider asked already, the hedge goes to one of them again: a fresh draw beats a stuck one.
+          if (!pool.hasOther({ method: work.method, minBlock: work.minBlock, tried })) tried = [];
+          hedges++;
+          launch('hedge');
           return;
         }
-        hedges++;
-        launch('hedge');
+        if (hedgeIn !== undefined) {
+          note(work.trace, clock.monotonic(), 'hedge-budget-empty');
+          hedges = Number.POSITIVE_INFINITY;
+        }
+        leaveTheSilent();
       }, delay);
+    };
+
+    /** Asks somebody else when all providers that were asked have gone silent; does not wait for their timeouts. */
+    const leaveTheSilent = (): void => {
+      const asked = [...running.values()];
+      const other = pool.hasOther({ method: work.method, minBlock: work.minBlock, tried });
+      if (other && asked.every((provider) => provider.stalled()) && retryBudget.take()) {
+        note(work.trace, clock.monotonic(), 'silent', { providers: asked.map(({ id }) => id) });
+        pool.invalidate();
+        launch('retry');
+      } else watch();
     };
 
     const onResult = (
@@ -293,16 +313,17 @@ export function createEngine(deps: EngineDeps): Engine {
         provider.health.onSuccess(ms);
         provider.rateLimit.onAccepted();
         if (reason === 'first') hedging.onLatency(work.method, ms);
-        const empty = work.suspicious?.(result.result) === true;
+        const verdict = work.judgeEmpty?.(result.result) ?? 'fine';
+        const empty = verdict !== 'fine';
         onAttempt({ work, provider, reason, units: cost, ms, outcome: empty ? 'empty' : 'ok' });
         note(work.trace, clock.monotonic(), 'answer', { provider: provider.id, ms, empty });
         if (!empty) {
           settle(success(result.result), undefined, provider.id);
           return;
         }
-        const asked = fallback?.outcome.ok === true;
+        const agreed = fallback?.outcome.ok === true;
         fallback = { outcome: success(result.result), kind: undefined, provider: provider.id };
-        if (asked || attempts > 2) {
+        if (verdict === 'doubtful' && (agreed || attempts > 2)) {
           giveUp('two providers agree that there is nothing');
           return;
         }
@@ -364,7 +385,8 @@ export function createEngine(deps: EngineDeps): Engine {
           provider.breaker.onSuccess();
           provider.rateLimit.onAccepted();
           remember();
-          retryElsewhere('verify');
+          // The block exists as far as we know: whoever lacks it may have it in a moment.
+          retryElsewhere(work.minBlock === undefined ? 'verify' : 'retry');
           return;
         case 'unauthorized':
           provider.health.onUnauthorized();

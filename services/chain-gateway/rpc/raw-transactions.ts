@@ -43,7 +43,7 @@ export function createRawTransactions(deps: {
       priority: call.priority,
       principal: call.principal,
       trace: call.trace,
-      suspicious: (result) => result === 'null',
+      judgeEmpty: (result) => (result === 'null' ? 'wrong' : 'fine'),
     });
     const { outcome } = await lookup.answer;
     return outcome.ok && outcome.result !== 'null';
@@ -92,7 +92,7 @@ export function createRawTransactions(deps: {
           priority: call.priority,
           principal: call.principal,
           trace: call.trace,
-          suspicious: undefined,
+          judgeEmpty: undefined,
         };
         const run = engine.run(work);
         return {
