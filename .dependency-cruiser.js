@@ -31,7 +31,10 @@ export default {
     {
       name: 'production-imports-no-tools',
       severity: 'error',
-      from: { path: '^(services|controllers)/', pathNot: '\\.(test|integration\\.test|e2e\\.test|apiserver\\.test|bench)\\.ts$|/testing/' },
+      from: {
+        path: '^(services|controllers)/',
+        pathNot: '\\.(test|integration\\.test|e2e\\.test|apiserver\\.test|bench)\\.ts$|/testing/',
+      },
       to: { path: '^tools/' },
     },
     {
@@ -54,7 +57,12 @@ export default {
       from: { pathNot: '\\.test\\.ts$' },
       to: { path: '\\.test\\.ts$' },
     },
-    { name: 'no-undeclared-packages', severity: 'error', from: {}, to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] } },
+    {
+      name: 'no-undeclared-packages',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
     {
       name: 'no-dev-packages-in-production',
       severity: 'error',
@@ -67,6 +75,10 @@ export default {
     exclude: { path: '(^|/)(\\.state|coverage|output|generated)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.json'],
+    },
   },
 };

@@ -19,7 +19,11 @@ const layered = ['lib', 'services', 'controllers', 'contracts', 'tools', 'dashbo
 
 const CHECKS: readonly Check[] = [
   { name: 'types', command: ['tsc', '-p', '.', '--noEmit'], cure: 'fix the types' },
-  { name: 'lint', command: ['biome', 'ci', '--colors=off', '--reporter=concise', '.'], cure: 'biome check --write .' },
+  {
+    name: 'lint',
+    command: ['biome', 'ci', '--colors=off', '--reporter=concise', '.'],
+    cure: 'biome check --write .',
+  },
   {
     name: 'layers',
     command: ['depcruise', ...layered],
