@@ -71,17 +71,17 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
     const state = recall(key, pool, log);
     const target = deps.deployments.get(`${pool.metadata?.namespace}/${pool.spec.targetRef.name}`);
     if (!target) {
-      return obstructed(key, pool, state, {
+      return obstructed(pool, state, {
         reason: 'TargetNotFound',
         message: `there is no Deployment ${pool.spec.targetRef.name} in namespace ${pool.metadata?.namespace}: create it or correct spec.targetRef.name`,
       });
     }
     const url = await redisUrl(pool, state);
-    if (typeof url !== 'string') return obstructed(key, pool, state, url);
+    if (typeof url !== 'string') return obstructed(pool, state, url);
     queues.watch(key, { url, prefix: pool.spec.queue.prefix, name: pool.spec.queue.name });
     const queue = queues.latest(key);
     if (!queue) {
-      return obstructed(key, pool, state, {
+      return obstructed(pool, state, {
         reason: 'QueueNotReadYet',
         message: 'waiting for the first look at the queue',
       });
@@ -111,7 +111,7 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
         await setScale(client, target, decision.replicas);
       } catch (error) {
         if (!isForbidden(error)) throw error;
-        return obstructed(key, pool, state, {
+        return obstructed(pool, state, {
           reason: 'PermissionDenied',
           message: `the controller may not scale Deployment ${pool.spec.targetRef.name}: grant it update on deployments/scale`,
         });
@@ -142,7 +142,7 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
         ? {}
         : { forecast: deps.forecaster.export(key) as string }),
     });
-    await writeStatus(key, pool, state, status);
+    await writeStatus(pool, state, status);
     const restless =
       !seen.queue.readable || seen.queue.reading.waiting > 0 || seen.queue.reading.active > 0 || change;
     const pending =
@@ -214,22 +214,12 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
     }
   }
 
-  async function obstructed(
-    key: string,
-    pool: RpcWorkerPool,
-    state: Known,
-    obstacle: Obstacle,
-  ): Promise<Result> {
-    await writeStatus(key, pool, state, obstructedStatus(pool, obstacle, clock.now()));
+  async function obstructed(pool: RpcWorkerPool, state: Known, obstacle: Obstacle): Promise<Result> {
+    await writeStatus(pool, state, obstructedStatus(pool, obstacle, clock.now()));
     return { requeueAfterMs: obstacle.reason === 'QueueNotReadYet' ? BUSY_RECHECK_MS : OBSTACLE_RECHECK_MS };
   }
 
-  async function writeStatus(
-    key: string,
-    pool: RpcWorkerPool,
-    state: Known,
-    status: PoolStatus,
-  ): Promise<void> {
+  async function writeStatus(pool: RpcWorkerPool, state: Known, status: PoolStatus): Promise<void> {
     const how = urgency(pool.status, status);
     if (how === 'none' || (how === 'later' && clock.monotonic() - state.statusWrittenAt < STATUS_EVERY_MS))
       return;
@@ -248,7 +238,6 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
     }
     state.statusWrittenAt = clock.monotonic();
     announce(pool, status);
-    void key;
   }
 
   /** Events for people who look with `kubectl describe`: when a pool stops being well, and when it is well again. */
