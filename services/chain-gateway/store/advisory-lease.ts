@@ -25,12 +25,16 @@ export function createAdvisoryLease(deps: { pool: pg.Pool; log: Logger; clock: C
   const held = new Set<string>();
   let connection: Promise<pg.PoolClient> | undefined;
   let provenAt = Number.NEGATIVE_INFINITY;
+  /** A broken connection is noticed twice, by its own event and by the query under way; it is given back once. */
+  const released = new WeakSet<pg.PoolClient>();
 
   const drop = (client: pg.PoolClient | undefined): void => {
     held.clear();
     connection = undefined;
     provenAt = Number.NEGATIVE_INFINITY;
-    client?.release(true);
+    if (client === undefined || released.has(client)) return;
+    released.add(client);
+    client.release(true);
   };
   const connect = (): Promise<pg.PoolClient> => {
     connection ??= pool.connect().then(

@@ -30,7 +30,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   unix_socket_directories: '',
   fsync: 'off',
   full_page_writes: 'off',
-  synchronous_commit: 'off',
+  // On, or the last commits would still be in the killed server's own memory; without fsync it costs next to nothing.
+  synchronous_commit: 'on',
   wal_level: 'minimal',
   max_wal_senders: '0',
   max_connections: '300',
