@@ -146,8 +146,7 @@ describe('createPostgres', () => {
         return false;
       }
     };
-    let attempts = 0;
-    while (!(await answers())) expect((attempts += 1)).toBeLessThan(20);
+    for (let attempt = 1; !(await answers()); attempt += 1) expect(attempt).toBeLessThan(20);
     await postgres.ping();
   });
 
