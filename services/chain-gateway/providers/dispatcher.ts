@@ -1,6 +1,6 @@
 import type { Clock } from '../../../lib/time.ts';
 import type { AttemptDone, AttemptRequest, RunningAttempt, UpstreamTransport } from './attempt.ts';
-import { decodeReply, encodeCalls } from './wire.ts';
+import { batchRefusal, decodeReply, encodeCalls } from './wire.ts';
 
 /** An HTTP request that takes this many times longer than usual is slow: its batch was too long to share one fate. */
 const SLOW_FACTOR = 5;
@@ -34,13 +34,16 @@ interface Entry extends RunningAttempt {
 /**
  * Joins the calls of one tick into JSON-RPC batches for one provider: an HTTP exchange costs more than the calls
  * inside it. How many share a request is learned, because they also share its fate: where requests stall, batches
- * shrink to single calls, so that one slow call does not hold up others.
+ * shrink to single calls, so that one slow call does not hold up others. A provider that refuses a batch for its
+ * length gets the same calls again in pieces that it takes.
  */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const { transport, clock } = deps;
   let queue: Entry[] = [];
   let scheduled = false;
   let joinLimit = deps.maxJoin;
+  /** What the provider itself said or showed to be its longest batch. */
+  let ceiling = deps.maxJoin;
   let usualMs = 0;
   let requests = 0;
 
@@ -50,7 +53,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       return;
     }
     usualMs = usualMs === 0 ? tookMs : usualMs * 0.95 + tookMs * 0.05;
-    joinLimit = Math.min(deps.maxJoin, joinLimit + JOIN_GROWTH);
+    joinLimit = Math.min(ceiling, joinLimit + JOIN_GROWTH);
   };
 
   const post = (entries: readonly Entry[]): void => {
@@ -59,6 +62,13 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     let timeoutMs = 0;
     for (const entry of entries) timeoutMs = Math.max(timeoutMs, entry.request.timeoutMs);
     const running = transport.post(encodeCalls(entries.map((entry) => entry.request)), timeoutMs, (reply) => {
+      const refusedAbove = batchRefusal(reply, entries.length);
+      if (refusedAbove !== undefined) {
+        ceiling = Math.min(ceiling, refusedAbove);
+        joinLimit = Math.min(joinLimit, ceiling);
+        postJoined(entries.filter((entry) => !entry.cancelled));
+        return;
+      }
       learn(clock.monotonic() - startedAt, !reply.ok && reply.fault === 'timeout');
       const results = decodeReply(reply, entries.length, clock.now());
       for (let i = 0; i < entries.length; i++) {
@@ -84,6 +94,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     scheduled = false;
     const entries = queue.filter((entry) => !entry.cancelled);
     queue = [];
+    postJoined(entries);
+  };
+
+  const postJoined = (entries: readonly Entry[]): void => {
     const size = Math.max(1, Math.floor(joinLimit));
     let from = 0;
     while (from < entries.length) {
@@ -108,7 +122,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
           entry.cancelled = true;
         },
       };
-      if (deps.maxJoin <= 1 || request.alone) {
+      if (ceiling <= 1 || request.alone) {
         post([entry]);
         return entry;
       }

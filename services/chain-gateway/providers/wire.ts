@@ -53,6 +53,30 @@ export function decodeReply(reply: TransportReply, count: number, now: number): 
   return answersIn(reply.body, count, wait) ?? repeat(count, malformed(reply.body));
 }
 
+/** HTTP 413: the body is too large, and a shorter batch may not be. */
+const CONTENT_TOO_LARGE = 413;
+/** Codes with which providers refuse a body as such; rate limits are not among them. */
+const REFUSAL_CODES: ReadonlySet<number> = new Set([-32_600, -32_601, -32_700]);
+
+/**
+ * Whether a provider refused a batch for being a batch, or for its length: one error instead of a list of answers.
+ * The calls inside were not looked at, and may be sent again in smaller pieces.
+ * @returns the longest batch worth trying, 1 when it is unknown; undefined when this is no such refusal
+ */
+export function batchRefusal(reply: TransportReply, count: number): number | undefined {
+  if (!reply.ok || count <= 1) return undefined;
+  if (reply.status === CONTENT_TOO_LARGE) return Math.floor(count / 2);
+  if (reply.status === 429 || reply.status >= 500 || arrayElements(reply.body) !== undefined)
+    return undefined;
+  const lone = decodeAnswer(reply.body, undefined)?.result;
+  if (lone?.kind !== 'error' || lone.code === 429) return undefined;
+  const aboutBatches = /batch/i.test(lone.message);
+  if (!aboutBatches && !REFUSAL_CODES.has(lone.code)) return undefined;
+  const numbers = (aboutBatches ? (lone.message.match(/\d+/g) ?? []) : []).map(Number);
+  // The limit is the largest number below what was sent: messages also quote the length that was refused.
+  return Math.max(1, ...numbers.filter((number) => number < count));
+}
+
 function faultOfStatus(status: number): TransportFault {
   if (status === 429) return 'rate-limited';
   return status === 401 || status === 403 ? 'unauthorized' : 'http';
