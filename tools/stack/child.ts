@@ -2,8 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { EXIT_CONFIG } from '../../lib/lifecycle.ts';
 import type { Clock, Timer } from '../../lib/time.ts';
 import type { Command } from './parts/command.ts';
-import { lastLines, signalGroup, spawnLogged } from './parts/spawn.ts';
+import { signalGroup, spawnLogged } from './parts/spawn.ts';
 import { type ChildKind, type ChildRecord, type ChildState, type ProcessRecord, recordOf } from './state.ts';
+import { tellingLines } from './telling-lines.ts';
 
 /** One process that the supervisor runs. */
 export interface ChildSpec {
@@ -71,6 +72,7 @@ export function createChild(spec: ChildSpec, deps: ChildDeps) {
   let restarts = 0;
   let crashesInARow = 0;
   let startedAt = 0;
+  let lastSaid = '';
   let backoff: Timer | undefined;
   const waiters: ((ok: boolean) => void)[] = [];
 
@@ -143,7 +145,7 @@ export function createChild(spec: ChildSpec, deps: ChildDeps) {
       tell('stopped');
       return;
     }
-    const lines = lastLines(logFile, 12);
+    const lines = tellingLines(logFile, 12);
     if (misconfigured) {
       // The same settings give the same refusal: a restart would only hide the message.
       wanted = false;
@@ -156,7 +158,10 @@ export function createChild(spec: ChildSpec, deps: ChildDeps) {
     restarts += 1;
     const wait = Math.min(BACKOFF_FIRST_MS * 2 ** (crashesInARow - 1), BACKOFF_LONGEST_MS);
     state = 'backoff';
-    tell('crashed', how, lines);
+    // A child that crashes the same way again and again has said it once.
+    const known = lines.join('\n') === lastSaid;
+    lastSaid = lines.join('\n');
+    tell('crashed', known ? `${how}, as before` : how, known ? undefined : lines);
     tell('restarting', `in ${wait / 1000} s`);
     backoff = clock.setTimeout(() => void launch(), wait);
   };

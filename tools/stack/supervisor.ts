@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Clock } from '../../lib/time.ts';
 import { type Child, type ChildEvent, type ChildSpec, createChild } from './child.ts';
-import { lastLines } from './parts/spawn.ts';
 import type { ChildRecord } from './state.ts';
+import { tellingLines } from './telling-lines.ts';
 
 /** Something that is done once between the starts of children, such as deploying contracts. */
 export interface TaskSpec {
@@ -69,7 +69,7 @@ export function createSupervisor(
     const { log } = child.record();
     const why = outcome === 'late' ? `was not ready after ${START_DEADLINE_MS / 1000} s` : 'cannot start';
     throw new StartError(
-      [`${child.spec.name} ${why}. Its last lines (${log}):`, ...lastLines(log, 12)].join('\n  '),
+      [`${child.spec.name} ${why}. Its last lines (${log}):`, ...tellingLines(log, 12)].join('\n  '),
     );
   };
 
