@@ -159,7 +159,7 @@ export function createChild(spec: ChildSpec, deps: ChildDeps) {
     const wait = Math.min(BACKOFF_FIRST_MS * 2 ** (crashesInARow - 1), BACKOFF_LONGEST_MS);
     state = 'backoff';
     // A child that crashes the same way again and again has said it once.
-    const known = lines.join('\n') === lastSaid;
+    const known = lines.length > 0 && lines.join('\n') === lastSaid;
     lastSaid = lines.join('\n');
     tell('crashed', known ? `${how}, as before` : how, known ? undefined : lines);
     tell('restarting', `in ${wait / 1000} s`);
