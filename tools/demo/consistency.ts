@@ -47,25 +47,37 @@ async function everyPage<T>(story: Story, path: string): Promise<T[]> {
 
 export const inboxRows = (story: Story) => everyPage<InboxRow>(story, '/v1/notifications');
 
-/** Fails unless her inbox holds exactly one row for the transaction, and answers it. */
+/**
+ * Fails unless her inbox holds exactly one row for the transaction, and answers it. A row that is `reverted` says that
+ * a block with it was taken back: true, and not a second message about the same thing.
+ */
 export async function requireOneInboxRow(story: Story, hash: string): Promise<InboxRow> {
-  const rows = (await inboxRows(story)).filter((row) => row.data.transactionHash === hash);
+  const rows = (await inboxRows(story)).filter(
+    (row) => row.data.transactionHash === hash && row.stage !== 'reverted',
+  );
   expectEqual(rows.length, 1, `the number of inbox rows for ${hash}`, 'user');
   return rows[0] as InboxRow;
 }
 
-/** Fails unless the ledger has one entry for the transaction whose postings balance and give her `rawAmount`. */
+/**
+ * Fails unless the ledger has the transaction once, giving her `rawAmount`, and every entry of hers balances. An entry
+ * and its reversal, after a block was taken back, cancel each other out.
+ */
 export async function requireBalancedEntry(
   story: Story,
   hash: string,
   transfer: { wallet: string; rawAmount: bigint },
 ): Promise<void> {
   const log = await everyPage<LedgerEntry>(story, '/v1/me/ledger/transactions');
-  const entries = log.filter((entry) => entry.transactionHash === hash);
-  expectEqual(entries.length, 1, `the number of ledger entries for ${hash}`, 'user');
   for (const entry of log) requireBalanced(entry);
-  const own = entries[0]?.postings.find((posting) => posting.wallet === transfer.wallet);
-  expectEqual(own?.amount.raw, transfer.rawAmount.toString(), 'her posting', 'user');
+  const entries = log.filter((entry) => entry.transactionHash === hash);
+  const net = entries.reduce((sum, entry) => sum + (entry.kind === 'reversal' ? -1 : 1), 0);
+  expectEqual(net, 1, `the number of ledger entries for ${hash}, less reversals,`, 'user');
+  const postings = entries.flatMap((entry) =>
+    entry.postings.filter((posting) => posting.wallet === transfer.wallet),
+  );
+  const own = postings.reduce((sum, posting) => sum + BigInt(posting.amount.raw), 0n);
+  expectEqual(own, transfer.rawAmount, 'the sum of her postings', 'user');
 }
 
 function requireBalanced(entry: LedgerEntry): void {

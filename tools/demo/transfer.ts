@@ -39,7 +39,6 @@ export async function requestTransfer(
         token: stack.credential('apiKey'),
         idempotencyKey: transfer.idempotencyKey,
         body: {
-          chainId: stack.state.chainId,
           signer: 'treasury',
           contract: 'RejuveToken',
           function: 'transfer',

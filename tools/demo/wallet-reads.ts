@@ -18,7 +18,7 @@ export async function rjvBalance(story: Story, address: string): Promise<Balance
   const rjv = body.data?.find((entry: { token?: { symbol?: string } }) => entry.token?.symbol === 'RJV');
   expectThat(rjv, 'RJV among the balances', body, 'api');
   expectThat(Number.isInteger(body.asOf?.blockNumber), 'asOf with a block number', body.asOf, 'api');
-  return { ...rjv.balance, asOf: body.asOf };
+  return { ...rjv.amount, asOf: body.asOf };
 }
 
 /** `balanceOf` at a block, asked of the chain itself past every part of the platform. */
