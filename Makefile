@@ -30,6 +30,11 @@ gateway: install ## The RPC gateway alone: UPSTREAM_URLS=https://…,https://…
 test: install ## Run all tests: unit, integration on real servers, end to end. ARGS go to jest
 	@$(NODE) tools/test.ts $(ARGS)
 
+test-apiserver: install ## Test the controller against a real API server and etcd (built once, then cached). ARGS go to jest
+	@$(NODE) tools/cluster/build-programs.ts etcd kube-apiserver kube-controller-manager
+	@NODE_OPTIONS="--experimental-vm-modules --disable-warning=ExperimentalWarning" $(NODE) node_modules/jest/bin/jest.js \
+		--selectProjects apiserver --maxWorkers=1 --testTimeout=120000 $(ARGS)
+
 check: install ## Types, lint, layers, generated files
 	@$(NODE) tools/check.ts
 
@@ -48,4 +53,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up demo status down reset gateway test check bench install help
+.PHONY: up demo status down reset gateway test test-apiserver check bench install help

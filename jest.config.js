@@ -39,6 +39,14 @@ export default {
       globalTeardown: '<rootDir>/tools/testing/global-teardown.ts',
     },
     {
+      // A real kube-apiserver and etcd, built from pinned Go modules on first use (`make test-apiserver`).
+      ...common,
+      displayName: 'apiserver',
+      testMatch: ['**/*.apiserver.test.ts'],
+      globalSetup: '<rootDir>/tools/testing/global-setup.ts',
+      globalTeardown: '<rootDir>/tools/testing/global-teardown.ts',
+    },
+    {
       ...common,
       displayName: 'e2e',
       testMatch: ['**/*.e2e.test.ts'],

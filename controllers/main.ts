@@ -89,7 +89,7 @@ runProcess('controller', async (scope) => {
     random,
     routes: [],
     readiness: [{ name: 'local copies', check: async () => controllers.checkFresh() }],
-    openapi: { title: 'Controller', description: 'Health and metrics of the controller.' },
+    openapi: { title: 'Controller', version: '1.0.0', description: 'Health and metrics of the controller.' },
   });
   const server = await startServer({ listener: http.app, host: config.HOST, port: config.PORT, log, clock });
   scope.defer('http', () => server.close(1_000));

@@ -59,7 +59,7 @@ export function manageProcess(options: {
       if (!target || target.exitCode !== null || target.signalCode !== null) return;
       const gone = new Promise<void>((resolve) => target.once('exit', () => resolve()));
       target.kill(signal);
-      const inTime = await Promise.race([gone.then(() => true), sleep(graceMs, false)]);
+      const inTime = await Promise.race([gone.then(() => true), sleep(graceMs, false, { ref: false })]);
       if (!inTime) {
         target.kill('SIGKILL');
         await gone;
