@@ -42,7 +42,12 @@ export function createCanonicalChain(deps: {
     let bestVotes = 0;
     for (const { provider } of candidates) {
       const head = provider.head as BlockRef;
-      const votes = candidates.filter((other) => agrees(other.provider.head as BlockRef, head)).length;
+      // What was canonical so far has a say when witnesses are even: one provider alone cannot rewrite the past.
+      const linked =
+        view.hashOf(head.number) === head.hash || view.hashOf(head.number - 1) === head.parentHash;
+      const votes =
+        candidates.filter((other) => agrees(other.provider.head as BlockRef, head)).length +
+        (linked ? 0.5 : 0);
       if (votes > bestVotes) {
         best = provider;
         bestVotes = votes;
@@ -56,7 +61,11 @@ export function createCanonicalChain(deps: {
       const head = provider.head;
       if (head === undefined) continue;
       const known = view.hashOf(head.number);
-      const forked = known !== undefined && known !== head.hash;
+      const parent = view.hashOf(head.number - 1);
+      // A head that nothing is known about proves nothing: a forked provider that runs ahead stays forked.
+      let { forked } = provider;
+      if (known !== undefined) forked = known !== head.hash;
+      else if (parent !== undefined) forked = parent !== head.parentHash;
       if (forked === provider.forked) continue;
       provider.forked = forked;
       pool.invalidate();
