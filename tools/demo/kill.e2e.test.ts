@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCleanup } from './cleanup.ts';
 import { inboxRows, requireBalance, requireBalancedEntry, requireOneInboxRow } from './consistency.ts';
 import { eventually } from './eventually.ts';
+import { followTransaction, requireMined } from './follow-transaction.ts';
 import { newWallet, signIn } from './person.ts';
+import { requestTransfer } from './request-transfer.ts';
 import { createStory, type Story } from './story.ts';
 import { type E2eStack, startE2eStack } from './testing/e2e-stack.ts';
-import { requestTransfer, requireMined, untilConfirmed } from './transfer.ts';
 
 const START_MS = 120_000;
 /** A crash, a restart with backoff, and then everything that was waiting. */
@@ -66,7 +67,9 @@ describe('kill -9', () => {
         const again = await requestTransfer(story, transfer);
         expect(again.body.id).toBe(body.id);
 
-        const { hash } = requireMined(await untilConfirmed(story, body.id, RECOVER_MS));
+        const token = platform.access.credential('apiKey');
+        const follow = { token, until: 'confirmed', withinMs: RECOVER_MS } as const;
+        const { hash } = requireMined(await followTransaction(story, body.id, follow));
         hashes.push(hash);
         expectedBalance += rawAmount;
         await eventually(within('exactly one inbox row'), () => requireOneInboxRow(story, hash));

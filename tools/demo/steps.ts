@@ -1,4 +1,5 @@
 import { emptyWalletStep } from './steps/empty-wallet.ts';
+import { healthDataStep } from './steps/health-data.ts';
 import { linkWalletStep } from './steps/link-wallet.ts';
 import { notificationStep } from './steps/notification.ts';
 import { operationsStep } from './steps/operations.ts';
@@ -14,6 +15,7 @@ export const STEPS: readonly Step[] = [
   emptyWalletStep,
   receiveTokensStep,
   notificationStep,
+  healthDataStep,
   providerOutageStep,
   operationsStep,
 ];

@@ -1,8 +1,9 @@
 import { parseUnits } from 'ethers';
 import { expectEqual } from '../demo-failure.ts';
 import { openEventStream } from '../event-stream.ts';
+import { CONFIRM_MS, followTransaction, isConfirmed, requireMined } from '../follow-transaction.ts';
+import { requestTransfer } from '../request-transfer.ts';
 import type { Step } from '../story.ts';
-import { CONFIRM_MS, isConfirmed, requestTransfer, requireMined, untilConfirmed } from '../transfer.ts';
 
 const AMOUNT = '100';
 
@@ -39,7 +40,7 @@ export const receiveTokensStep: Step = {
       signal,
     });
     const [polled, event] = await Promise.all([
-      untilConfirmed(story, id),
+      followTransaction(story, id, { token: stack.credential('apiKey'), until: 'confirmed' }),
       events.waitFor({ expected: 'the state "confirmed"', withinMs: CONFIRM_MS, signal }, ({ json }) =>
         isConfirmed(json?.state ?? ''),
       ),
