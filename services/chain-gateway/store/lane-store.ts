@@ -369,7 +369,7 @@ export function createLaneStore(postgres: GatewayPostgres): LaneStore {
     async noteForeign(lane, nonce, seenAtBlock) {
       await sql`
         UPDATE nonce_slots SET foreign_seen_block = ${seenAtBlock}, updated_at = now()
-        WHERE chain_id = ${lane.chainId} AND signer = ${lane.signer} AND nonce = ${nonce} AND state = 'open' AND foreign_seen_block IS NULL`.execute(
+        WHERE chain_id = ${lane.chainId} AND signer = ${lane.signer} AND nonce = ${nonce} AND state = 'open'`.execute(
         db,
       );
     },

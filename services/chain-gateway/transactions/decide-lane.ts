@@ -45,7 +45,7 @@ export type LaneAction =
   | { readonly do: 'include'; readonly inclusion: Inclusion }
   | { readonly do: 'broadcast'; readonly nonce: number; readonly attempt: Attempt }
   | { readonly do: 'replace'; readonly slot: OpenSlot; readonly kind: 'bump' | 'cancel'; readonly fees: Fees }
-  | { readonly do: 'noteForeign'; readonly nonce: number }
+  | { readonly do: 'noteForeign'; readonly nonce: number; readonly seen: boolean }
   | { readonly do: 'releaseForeign'; readonly nonce: number; readonly next: 'queued' | 'replaced' }
   | { readonly do: 'pause'; readonly reason: string | null }
   | { readonly do: 'stuck'; readonly kind: StuckKind; readonly nonce: number };
@@ -70,7 +70,7 @@ function decideSpent(slot: OpenSlot, view: LaneView): LaneAction[] {
   }
   // No receipt of ours: a provider that lags, or the key was used elsewhere. Only a final block settles which, because
   // giving the transaction a new nonce while an old attempt could still execute would be executing it twice.
-  if (slot.foreignSeenBlock === null) return [{ do: 'noteForeign', nonce: slot.nonce }];
+  if (slot.foreignSeenBlock === null) return [{ do: 'noteForeign', nonce: slot.nonce, seen: true }];
   const final =
     view.nonceFinalized !== undefined &&
     view.nonceFinalized > slot.nonce &&
@@ -160,8 +160,11 @@ export function decideLane(
   } else if (pausedReason === 'out_of_funds' && view.balance > 0n) {
     actions.push({ do: 'pause', reason: null });
   }
-  for (const slot of waiting)
+  for (const slot of waiting) {
+    // It was a provider's mistake: whoever said it again later must not find half of a verdict here.
+    if (slot.foreignSeenBlock !== null) actions.push({ do: 'noteForeign', nonce: slot.nonce, seen: false });
     actions.push(...decideWaiting(slot, view, timing, slot.nonce === view.nonceLatest));
+  }
   return actions;
 }
 

@@ -31,6 +31,16 @@ export const FEE_PERCENTILES = URGENCIES.map((urgency) => URGENCY[urgency].perce
 /** A tip below this is not worth a validator's while on a quiet chain (0.01 gwei). */
 const MINIMUM_TIP = 10_000_000n;
 
+/** The smaller of two amounts. */
+export const smaller = (a: bigint, b: bigint): bigint => {
+  if (a < b) return a;
+  return b;
+};
+const larger = (a: bigint, b: bigint): bigint => {
+  if (a > b) return a;
+  return b;
+};
+
 const median = (values: readonly bigint[]): bigint => {
   const sorted = [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   return sorted[Math.floor(sorted.length / 2)] ?? 0n;
@@ -68,10 +78,8 @@ export const bumped = (fee: bigint): bigint => {
 
 /** Keeps both fees at or below `cap` per gas, the tip never above the total. */
 export function capFees(fees: Fees, cap: bigint): Fees {
-  const maxFeePerGas = fees.maxFeePerGas < cap ? fees.maxFeePerGas : cap;
-  const maxPriorityFeePerGas =
-    fees.maxPriorityFeePerGas < maxFeePerGas ? fees.maxPriorityFeePerGas : maxFeePerGas;
-  return { maxFeePerGas, maxPriorityFeePerGas };
+  const maxFeePerGas = smaller(fees.maxFeePerGas, cap);
+  return { maxFeePerGas, maxPriorityFeePerGas: smaller(fees.maxPriorityFeePerGas, maxFeePerGas) };
 }
 
 /**
@@ -85,10 +93,7 @@ export function replacementFees(previous: Fees, suggestion: Fees, cap: bigint): 
   };
   if (least.maxFeePerGas > cap) return undefined;
   const wanted = capFees(suggestion, cap);
-  const maxFeePerGas = wanted.maxFeePerGas > least.maxFeePerGas ? wanted.maxFeePerGas : least.maxFeePerGas;
-  const tip =
-    wanted.maxPriorityFeePerGas > least.maxPriorityFeePerGas
-      ? wanted.maxPriorityFeePerGas
-      : least.maxPriorityFeePerGas;
+  const maxFeePerGas = larger(wanted.maxFeePerGas, least.maxFeePerGas);
+  const tip = larger(wanted.maxPriorityFeePerGas, least.maxPriorityFeePerGas);
   return tip > maxFeePerGas ? undefined : { maxFeePerGas, maxPriorityFeePerGas: tip };
 }

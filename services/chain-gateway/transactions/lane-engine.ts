@@ -42,6 +42,8 @@ export interface LaneEngineDeps {
   /** How often a transaction whose nonce was taken elsewhere is tried again before it ends as `replaced`. */
   readonly maxRequeues: number;
   readonly observer?: Partial<LaneObserver>;
+  /** How bytes are signed; only the simulator has another way. */
+  readonly sign?: typeof signTransaction;
   /**
    * Called when the chain has executed nonces that the database never gave out: somebody else used the key, or the
    * database was restored from a backup. It must record whichever of our waiting transactions they were.
@@ -65,11 +67,11 @@ export interface LaneEngine {
 }
 
 export function createLaneEngine(deps: LaneEngineDeps): LaneEngine {
-  const { store, chain, signer, clock, timing, observer = {} } = deps;
+  const { store, chain, signer, clock, timing, observer = {}, sign = signTransaction } = deps;
   const key = [chain.chainId, signer.address] as const;
 
   const signFor = async (intent: Intent | undefined, nonce: number, fees: Fees, gasLimit: bigint) =>
-    signTransaction(signer, {
+    sign(signer, {
       chainId: chain.chainId,
       nonce,
       to: intent?.to ?? signer.address,
@@ -216,7 +218,7 @@ export function createLaneEngine(deps: LaneEngineDeps): LaneEngine {
     for (const action of actions) {
       if (action.do === 'stuck') observer.stuck?.(action.kind, action.nonce);
       else if (action.do === 'noteForeign')
-        await store.noteForeign(lane, action.nonce, (await chain.head()).number);
+        await store.noteForeign(lane, action.nonce, action.seen ? (await chain.head()).number : null);
       else if (action.do === 'releaseForeign') await store.releaseForeign(lane, action.nonce, action.next);
       else if (action.do === 'pause') {
         await pause(lane, action.reason);

@@ -137,7 +137,8 @@ export interface LaneStore {
     results: readonly { nonce: number; hash: string; outcome: SendOutcome }[],
   ): Promise<void>;
   recordInclusions(lane: Lane, inclusions: readonly Inclusion[]): Promise<void>;
-  noteForeign(lane: Lane, nonce: number, seenAtBlock: number): Promise<void>;
+  /** Remembers since when a nonce looks spent by somebody else; null when it does no longer. */
+  noteForeign(lane: Lane, nonce: number, seenAtBlock: number | null): Promise<void>;
   /** The nonce was spent by somebody else, finally: its transaction goes back to the queue, or ends as `replaced`. */
   releaseForeign(lane: Lane, nonce: number, next: 'queued' | 'replaced'): Promise<void>;
   pause(lane: Lane, reason: string | null): Promise<void>;

@@ -3,7 +3,7 @@ import type { EthereumRpc } from '../rpc/ethereum-rpc.ts';
 import { RpcCallError } from '../rpc/ethereum-rpc.ts';
 import type { ContractBook } from './contract-book.ts';
 import { decodeRevert, revertData } from './decode-revert.ts';
-import type { Fees, Urgency } from './fees.ts';
+import { type Fees, smaller, type Urgency } from './fees.ts';
 import type { LaneChain } from './lane-types.ts';
 import { toHex } from './rpc-lane-chain.ts';
 
@@ -76,7 +76,7 @@ export async function prepare(
     return {
       kind: 'ready',
       gasLimit,
-      costEstimate: gas * (likelyPrice < cap ? likelyPrice : cap),
+      costEstimate: gas * smaller(likelyPrice, cap),
       accessList: list?.accessList ?? null,
     };
   } catch (error) {
