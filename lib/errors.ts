@@ -47,6 +47,7 @@ export const ERROR_TABLE = {
   rate_limited: kind(429, 'Too many requests', 'later'),
   refresh_token_reused: kind(401, 'The refresh token was used before; the session is closed'),
   session_revoked: kind(401, 'The session was closed'),
+  step_up_required: kind(403, 'A fresh proof of identity is required'),
   transaction_reverted: kind(422, 'The transaction would revert'),
   unauthenticated: kind(401, 'Credentials are required'),
   unsupported_media_type: kind(415, 'The content type is not supported'),

@@ -3,6 +3,7 @@ import {
   commonKeys,
   csv,
   databaseUrl,
+  flag,
   defineConfig,
   integer,
   port,
@@ -67,6 +68,36 @@ export const userConfig = defineConfig({
       .default([...ROLES])
       .describe('Parts that this replica runs'),
     POSTGRES_POOL_MAX: integer({ min: 2, max: 200, default: 15 }).describe('Connections to Postgres at most'),
+    APP_URL: url().optional().describe('The app; links in messages start with it. Default: USER_ISSUER'),
+    SMTP_URL: secret(url(['smtp', 'smtps']))
+      .optional()
+      .describe('Mail server, smtp[s]://user:password@host:port'),
+    EMAIL_FROM: z.string().min(3).default('Rejuve <no-reply@localhost>').describe('Sender of e-mail'),
+    EMAIL_TIMEOUT_MS: integer({ min: 500, max: 45_000, default: 15_000 }).describe(
+      'One attempt to hand over a message',
+    ),
+    VAPID_SUBJECT: z
+      .string()
+      .regex(/^(mailto:|https:\/\/)/)
+      .default('mailto:ops@localhost.localdomain')
+      .describe('Whom push services tell about problems'),
+    FCM_CREDENTIALS_FILE: z.string().optional().describe('Service account file of Firebase'),
+    FCM_URL: url().default('https://fcm.googleapis.com').describe('Firebase Cloud Messaging'),
+    ALLOW_PRIVATE_TARGETS: flag(false).describe(
+      'Lets webhooks and push endpoints point to private addresses; for development only',
+    ),
+    DELIVERY_CONCURRENCY: integer({ min: 1, max: 200, default: 10 }).describe(
+      'Messages sent at once per channel and replica',
+    ),
+    DELIVERY_BACKOFF_MS: integer({ min: 10, default: 5_000 }).describe(
+      'Pause before the first retry of a message',
+    ),
+    DELIVERY_LEASE_MS: integer({ min: 1_000, default: 60_000 }).describe(
+      'After this a message that a dead worker held is sent again',
+    ),
+    AUTH_PER_MINUTE: integer({ min: 1, default: 300 }).describe(
+      'Calls of sign-in routes per network and minute',
+    ),
     SSE_HEARTBEAT_MS: integer({ min: 1_000, max: 60_000, default: 15_000 }).describe(
       'Sign of life on idle streams',
     ),

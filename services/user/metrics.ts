@@ -21,7 +21,45 @@ export function createUserMetrics(metrics: Metrics) {
     name: 'notification_stream_delay_seconds',
     help: 'From the commit of an inbox row to its writing to an open stream.',
   });
+  const deliveries = metrics.counter({
+    name: 'deliveries_total',
+    help: 'Attempts to deliver by what became of them.',
+    labels: ['channel', 'outcome'],
+  });
+  const deliverySeconds = metrics.histogram({
+    name: 'delivery_duration_seconds',
+    help: 'One attempt to deliver.',
+    labels: ['channel'],
+  });
+  const deliveryDelay = metrics.histogram({
+    name: 'delivery_delay_seconds',
+    help: 'From when a delivery was due to when it was delivered.',
+    labels: ['channel'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
+  });
   return {
+    planned: metrics.counter({
+      name: 'deliveries_planned_total',
+      help: 'Deliveries planned with an inbox row.',
+      labels: ['channel', 'state'],
+    }),
+    queueFallbacks: metrics.counter({
+      name: 'delivery_queue_fallbacks_total',
+      help: 'Batches sent without Redis.',
+    }),
+    limiterFallbacks: metrics.counter({
+      name: 'rate_limit_fallbacks_total',
+      help: 'Limits counted locally because Redis was away.',
+    }),
+    drift: metrics.gauge({
+      name: 'ledger_drift',
+      help: 'Balances of wallets that differ from the chain at a pinned block. Must be 0.',
+    }),
+    delivered(channel: string, outcome: string, tookMs: number, delayMs: number): void {
+      deliveries.inc({ channel, outcome });
+      deliverySeconds.observe({ channel }, tookMs / 1000);
+      if (outcome === 'delivered') deliveryDelay.observe({ channel }, Math.max(0, delayMs) / 1000);
+    },
     signIns: metrics.counter({
       name: 'sign_ins_total',
       help: 'Attempts to sign in.',
@@ -69,3 +107,5 @@ export function createUserMetrics(metrics: Metrics) {
     },
   };
 }
+
+export type UserMetrics = ReturnType<typeof createUserMetrics>;

@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import type { ConfigOf } from '../../lib/config.ts';
 import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
 import { createCursorCodec } from '../../lib/cursor.ts';
@@ -10,18 +11,30 @@ import { createMetrics } from '../../lib/metrics.ts';
 import { migrate } from '../../lib/migrate.ts';
 import { createPostgres } from '../../lib/postgres.ts';
 import { systemRandom } from '../../lib/random.ts';
+import { closeRedis, createRedis } from '../../lib/redis.ts';
 import { bearerToken, createServiceAuth } from '../../lib/service-auth.ts';
 import { createServiceClient } from '../../lib/service-client.ts';
 import { type Clock, systemClock } from '../../lib/time.ts';
+import { accountRoutes } from './accounts/routes.ts';
+import { createAccounts } from './accounts/service.ts';
+import { accountStore } from './accounts/store.ts';
 import { createAccessTokens } from './auth/access-tokens.ts';
 import { createChainReader } from './auth/chain-reader.ts';
 import { postgresKeyStore } from './auth/key-store.ts';
-import { authRoutes } from './auth/routes.ts';
+import { authRoutes, clientOf, tokensJson, tokensSchema } from './auth/routes.ts';
+import { coarsePlace } from './auth/rules.ts';
 import { createAuth } from './auth/service.ts';
 import { createSigningKeys, fileKeyStore } from './auth/signing-keys.ts';
+import { stepUpRoutes } from './auth/step-up-routes.ts';
 import { authStore } from './auth/store.ts';
 import { verifyWalletSignature } from './auth/wallet-signature.ts';
 import type { userConfig } from './config.ts';
+import { createPlanner } from './deliveries/planner.ts';
+import { deliveryRoutes } from './deliveries/routes.ts';
+import { deliveryStore } from './deliveries/store.ts';
+import { emailRoutes } from './emails/routes.ts';
+import { createEmails, type Emails } from './emails/service.ts';
+import { emailStore } from './emails/store.ts';
 import { createAudit } from './events/audit.ts';
 import { createConsumer } from './events/consumer.ts';
 import { createBatchHandler } from './events/handle-batch.ts';
@@ -42,6 +55,7 @@ import { securityNotice } from './notifications/security.ts';
 import { createInbox } from './notifications/service.ts';
 import { describeNotice } from './notifications/texts.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
+import { CHANNELS } from './preferences/schema.ts';
 import { createPreferences } from './preferences/service.ts';
 import { preferenceStore } from './preferences/store.ts';
 import { profileRoutes } from './profiles/routes.ts';
@@ -51,11 +65,14 @@ import { sessionRoutes } from './sessions/routes.ts';
 import { createSessions } from './sessions/service.ts';
 import { sessionStore } from './sessions/store.ts';
 import { USER_SCHEMA } from './shared/database.ts';
+import { withDependencyErrors } from './shared/dependency-errors.ts';
 import { startLoop } from './shared/loop.ts';
+import { createRateLimiter } from './shared/rate-limit.ts';
 import { createSealer } from './shared/sealing.ts';
 import { walletRoutes } from './wallets/routes.ts';
 import { createWallets } from './wallets/service.ts';
 import { walletAuditStore, walletStore } from './wallets/store.ts';
+import { wireDeliveries } from './wire-deliveries.ts';
 
 export type UserConfig = ConfigOf<typeof userConfig>;
 
@@ -98,15 +115,57 @@ export async function startUserService(
     ? loadContractsManifest(config.CONTRACTS_FILE).contracts.Multicall3?.address
     : undefined;
 
+  const redis = createRedis({ url: config.REDIS_URL, log, role: 'limits' });
+  scope.defer('redis', () => closeRedis(redis));
+  const limiter = createRateLimiter({
+    redis,
+    prefix: config.REDIS_PREFIX,
+    clock,
+    onFallback: () => counts.limiterFallbacks.inc(),
+  });
+
+  // Ways out of the house
+  const deliveries = await wireDeliveries({
+    config,
+    scope,
+    postgres,
+    sealer,
+    limiter,
+    emails: (): Emails => emails,
+    emailOf: emailStore.ofPerson,
+    personOf: profileStore.get,
+    clock,
+    random,
+    log,
+    counts,
+  });
+  const emails = createEmails({
+    postgres,
+    store: emailStore,
+    clock,
+    random,
+    pepper: (config.DATA_KEYS ?? config.SERVICE_AUTH_KEYS)[0]?.secret ?? '',
+    send: deliveries.sendCode,
+  });
+
   // People: profiles, preferences, sessions
   const profiles = createProfiles({ postgres, store: profileStore, clock, random });
   const preferences = createPreferences({ postgres, store: preferenceStore, clock });
+  const plan = createPlanner({
+    store: deliveryStore,
+    preferencesOf: preferences.many,
+    timeZonesOf: profileStore.timeZones,
+    emailsOf: emailStore.ofPeople,
+    clock,
+    random,
+    onPlanned: (channel, state, n) => counts.planned.inc({ channel, state }, n),
+  });
   const inbox = createInbox({
     postgres,
     store: inboxStore,
     clock,
     random,
-    onChanged: async () => undefined,
+    onChanged: plan,
     onCreated: (type, n) => counts.notifications.inc({ type }, n),
   });
   const sessions = createSessions({
@@ -149,7 +208,7 @@ export async function startUserService(
     clock,
     random,
     pinCursor,
-    hasOtherWayIn: async () => false,
+    hasOtherWayIn: emails.hasUsable,
     onLinked: async (trx, wallet) => {
       await inbox.apply(trx, [
         securityNotice('wallet-linked', wallet.personId, wallet.id, { wallet: wallet.address }, clock.now()),
@@ -253,6 +312,32 @@ export async function startUserService(
     collect: (g) => g.set(hub.size),
   });
 
+  const requireStepUp = async (principal: {
+    id: string;
+    claims?: Readonly<Record<string, unknown>>;
+  }): Promise<void> => {
+    const session = await sessions.requireActive(String(principal.claims?.sessionId), principal.id);
+    if (!sessions.isSteppedUp(session))
+      throw new AppError(
+        'step_up_required',
+        'Prove who you are again at POST /v1/auth/step-up; it counts for ten minutes.',
+      );
+  };
+  const accounts = createAccounts({
+    postgres,
+    store: accountStore,
+    clock,
+    lockPerson: walletStore.lockPerson,
+    pinCursor,
+    walletsOf: walletStore.ofPerson,
+    closeWallet: ledger.closeWallet,
+    closings: [],
+    ledgerEntries: (personId) => ledger.entries(personId, { limit: 100_000 }),
+  });
+  /** Limits count by network, never by account: nobody can be locked out by somebody else's attempts. */
+  const limitByNetwork = (req: Request, name: string, max: number, windowMs: number): Promise<void> =>
+    limiter.take({ name, max, windowMs }, coarsePlace(req.ip));
+
   // HTTP
   const http = createHttpApp({
     service: 'user',
@@ -287,7 +372,76 @@ export async function startUserService(
         return { kind: 'service', id: service, scopes: new Set() };
       },
     },
+    async guard({ route, req }) {
+      if (route.path.startsWith('/v1/auth/'))
+        await limitByNetwork(req, 'auth', config.AUTH_PER_MINUTE, 60_000);
+    },
     routes: [
+      ...emailRoutes({
+        emails,
+        localeOf: async (personId) => (await profiles.get(personId)).locale,
+        requireStepUp,
+        signIn: (trx, personId, req) => {
+          counts.signIns.inc({ method: 'email', outcome: 'known' });
+          return sessions.open(trx, { personId, method: 'email', ...clientOf(req) });
+        },
+        tokensJson: async (opened) => tokensJson(await auth.tokensFor(opened)),
+        tokensSchema,
+        onConfirmed: async (trx, personId, address) => {
+          await inbox.apply(trx, [
+            securityNotice(
+              'email-confirmed',
+              personId,
+              `${personId}:${clock.now()}`,
+              { domain: address.split('@')[1] },
+              clock.now(),
+            ),
+          ]);
+        },
+        limitSend: async (req, address) => {
+          await limiter.take(
+            { name: 'code', max: 5, windowMs: 3_600_000 },
+            `${coarsePlace(req.ip)}|${address.toLowerCase()}`,
+          );
+          await limiter.take({ name: 'code-total', max: 40, windowMs: 86_400_000 }, address.toLowerCase());
+        },
+        hasWallet: async (personId) => (await wallets.list(personId)).length > 0,
+      }),
+      ...stepUpRoutes({
+        auth,
+        markSteppedUp: sessions.markSteppedUp,
+        ownsWallet: async (trx, personId, address) =>
+          (await wallets.find(trx, address))?.personId === personId,
+        sendCode: async (personId) =>
+          emails.challenge({ purpose: 'step-up', personId, locale: (await profiles.get(personId)).locale }),
+        redeemCode: (personId, input, use) => emails.redeem({ purpose: 'step-up', personId, ...input }, use),
+        notOwned: () =>
+          new AppError('forbidden', 'This wallet is not linked to the account that is signed in.'),
+      }),
+      ...accountRoutes({ accounts, requireStepUp }),
+      ...deliveryRoutes({
+        targets: deliveries.targets,
+        postgres,
+        store: deliveryStore,
+        cursors,
+        vapidPublicKey: deliveries.vapidPublicKey,
+        requireStepUp,
+        ownsNotification: async (personId, id) =>
+          (await inboxStore.get(postgres.db, personId, id)) !== undefined,
+        unsubscribe: async (token) => {
+          const personId = deliveries.personOfToken(token);
+          if (personId === undefined) return false;
+          const { settings } = await preferences.get(personId);
+          const email = { ...settings.channels.email, enabled: false };
+          await preferences.put(
+            personId,
+            { ...settings, channels: { ...settings.channels, email } },
+            undefined,
+          );
+          return true;
+        },
+        clock,
+      }),
       ...authRoutes({ auth, endSession: sessions.endByRefreshToken, jwks: keys.publicJwks }),
       ...profileRoutes(profiles),
       ...preferenceRoutes(preferences),
@@ -319,7 +473,7 @@ export async function startUserService(
           ),
         find: (address) => wallets.find(postgres.db, address),
       }),
-    ],
+    ].map(withDependencyErrors),
   });
   const server = await startServer({ listener: http.app, host: config.HOST, port: config.PORT, log, clock });
   scope.defer('http', async () => {
@@ -358,6 +512,13 @@ export async function startUserService(
     running('consumer', consumer.run);
     loop('history', 500, history.readNext);
   }
+  if (config.ROLES.includes('delivery')) {
+    const stopWork = new AbortController();
+    deliveries.dispatcher.work(stopWork.signal);
+    scope.defer('delivery workers', () => stopWork.abort(new AppError('draining', 'shutting down')));
+    for (const channel of CHANNELS)
+      loop(`deliver-${channel}`, 200, () => deliveries.dispatcher.pass(channel));
+  }
   if (config.ROLES.includes('jobs')) {
     loop('audit', config.AUDIT_INTERVAL_MS, async (signal) => {
       await audit.pass(signal, 5_000);
@@ -366,6 +527,7 @@ export async function startUserService(
     loop('housekeeping', 60_000, async () => {
       await keys.refresh();
       await auth.prune();
+      await emails.prune();
       await sessions.prune();
       return false;
     });

@@ -208,3 +208,11 @@ export async function toldKeys(
   );
   return new Set(found.map((row) => row.event_key));
 }
+
+/** Inbox rows by id, the oldest first; for channels that render them. */
+export function inboxByIds(db: Db, ids: readonly string[]): Promise<InboxRow[]> {
+  return rows(
+    db,
+    sql<InboxRow>`select ${columns} from inbox i where i.id = any(${ids}::uuid[]) order by i.occurred_at, i.id`,
+  );
+}

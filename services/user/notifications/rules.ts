@@ -10,6 +10,8 @@ export type InboxChange =
       readonly eventKey: string;
       readonly stage: Stage;
       readonly announce: boolean;
+      /** The stage before this batch. */
+      readonly from: Stage;
     };
 
 const RANK: Record<Exclude<Stage, 'reverted'>, number> = { pending: 0, confirmed: 1, finalized: 2 };
@@ -48,6 +50,7 @@ export function planInbox(notices: readonly Notice[], stored: ReadonlyMap<string
           personId: notice.personId,
           eventKey: notice.eventKey,
           stage: notice.stage,
+          from: stored.get(key) as Stage,
           announce: reverted || wasReverted || (planned?.do === 'restage' && planned.announce),
         });
     }

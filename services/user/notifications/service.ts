@@ -1,6 +1,7 @@
 import { AppError } from '../../../lib/errors.ts';
 import type { Random } from '../../../lib/random.ts';
 import type { Clock } from '../../../lib/time.ts';
+import type { Stage } from '../gateway/schemas.ts';
 import type { Db, UserPostgres } from '../shared/database.ts';
 import type { InboxRow, inboxStore } from './inbox-store.ts';
 import type { Notice } from './matching.ts';
@@ -15,7 +16,8 @@ export interface InboxChanged {
     InboxRow,
     'id' | 'personId' | 'eventKey' | 'type' | 'stage' | 'priority' | 'data' | 'occurredAt'
   >;
-  readonly isNew: boolean;
+  /** The stage before; undefined for a new row. */
+  readonly from: Stage | undefined;
 }
 
 export interface Inbox {
@@ -85,11 +87,12 @@ export function createInbox(deps: {
       const restages = plan.flatMap((change) =>
         change.do === 'restage' ? [{ ...change, position: nextPosition(change.personId) }] : [],
       );
+      const before = new Map(restages.map((r) => [noticeKey(r), r.from]));
       if (inserts.length > 0) await store.insert(trx, inserts, now);
       const restaged = restages.length > 0 ? await store.restage(trx, restages, now) : [];
       const changes: InboxChanged[] = [
-        ...inserts.map((row) => ({ row, isNew: true })),
-        ...restaged.map((row) => ({ row, isNew: false })),
+        ...inserts.map((row) => ({ row, from: undefined })),
+        ...restaged.map((row) => ({ row, from: before.get(noticeKey(row)) })),
       ];
       await onChanged(trx, changes);
       await store.hint(trx, counts.keys());

@@ -55,6 +55,17 @@ export const profileStore = {
     );
   },
 
+  async timeZones(db: Db, personIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = await rows(
+      db,
+      sql<{
+        person_id: string;
+        time_zone: string;
+      }>`select person_id, time_zone from profiles where person_id = any(${personIds}::uuid[])`,
+    );
+    return new Map(found.map((row) => [row.person_id, row.time_zone]));
+  },
+
   /** The ledger numbers of people; the erased are left out. */
   async ledgerIds(db: Db, personIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const found = await rows(
