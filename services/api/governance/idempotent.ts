@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { Transaction } from 'kysely';
+import { z } from 'zod';
+import { type Principal, type Reply, reply } from '../../../lib/http/route.ts';
+import { requireIdempotencyKey, withIdempotency } from '../../../lib/idempotency.ts';
+import type { Postgres } from '../../../lib/postgres.ts';
+import type { ApiDatabase } from '../database.ts';
+import { principalKey } from './authorise.ts';
+
+/** Of every POST that creates. Missing or malformed is answered by {@link requireIdempotencyKey} in its own words. */
+export const idempotencyHeaders = z.object({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .describe('Required. A new UUID for each new intent; the same key again answers the first answer again.')
+    .meta({ examples: ['0199c3a4-6a7e-7000-8000-2f1f5a3b9c01'] }),
+});
+
+export const idempotencyErrors = [
+  'idempotency_key_required',
+  'idempotency_key_reused',
+  'idempotency_in_progress',
+] as const;
+
+/** Says on a replayed answer that nothing was done a second time. */
+export const REPLAYED_HEADER = 'idempotency-replayed';
+
+/**
+ * A key for another service that no other principal or operation of ours can produce, from what the client sent.
+ * It is the same for every retry, on whichever replica.
+ */
+export function scopedKey(principal: Principal, operation: string, key: string): string {
+  return createHash('sha256')
+    .update(`${principalKey(principal)}\n${operation}\n${key}`)
+    .digest('hex');
+}
+
+interface Keyed {
+  readonly principal: Principal;
+  readonly headers: { 'idempotency-key'?: string | undefined };
+  readonly body: unknown;
+}
+
+/** The client's key, checked, and its scoped form. */
+export function keyOf(context: Keyed, operation: string): { key: string; scoped: string } {
+  const key = requireIdempotencyKey(context.headers['idempotency-key']);
+  return { key, scoped: scopedKey(context.principal, operation, key) };
+}
+
+export type RunIdempotent = ReturnType<typeof createIdempotent>;
+
+/**
+ * Runs a creating request at most once per principal and key. The effect is made in the same database transaction as
+ * the record of its answer; effects elsewhere (the gateway) must carry `scoped` as their own idempotency key, so that
+ * a crash in between is repaired by the retry.
+ */
+export function createIdempotent(postgres: Pick<Postgres<ApiDatabase>, 'transaction'>) {
+  return async (
+    context: Keyed,
+    operation: string,
+    act: (trx: Transaction<ApiDatabase>, scoped: string) => Promise<{ status: number; body: unknown }>,
+    /** What distinguishes one request from another; by default its body. */
+    fingerprint: unknown = context.body,
+  ): Promise<Reply> => {
+    const { key, scoped } = keyOf(context, operation);
+    const answer = await postgres.transaction((trx) =>
+      withIdempotency(
+        trx,
+        { principal: principalKey(context.principal), operation, key, body: fingerprint ?? null },
+        () => act(trx, scoped),
+      ),
+    );
+    return reply(answer.status, answer.body, answer.replayed ? { [REPLAYED_HEADER]: 'true' } : {});
+  };
+}

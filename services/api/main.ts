@@ -1,0 +1,12 @@
+import { loadConfig } from '../../lib/config.ts';
+import { runProcess } from '../../lib/lifecycle.ts';
+import { createLogger } from '../../lib/log.ts';
+import { apiConfig } from './config.ts';
+import { startApi } from './start-api.ts';
+
+runProcess('api', async (scope) => {
+  const config = loadConfig(apiConfig, { env: process.env, ownPrefixes: ['API_'], sharedKeys: ['API_URL'] });
+  const log = createLogger({ service: 'api', level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
+  await startApi(config, scope, log);
+  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+});

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { Agent, request } from 'undici';
+import { AppError } from '../../../lib/errors.ts';
+import { isPublicAddress } from './public-address.ts';
+
+/** Metadata documents are small; a larger one is refused, not truncated. */
+const MAX_BYTES = 512 * 1024;
+const TIMEOUT_MS = 5_000;
+
+export interface Metadata {
+  readonly document: Record<string, unknown>;
+  /** Strong ETag of the document's bytes. */
+  readonly etag: string;
+}
+
+const refuse = (detail: string, cause?: unknown): AppError =>
+  new AppError(
+    'invalid_argument',
+    `The metadata of this token cannot be shown: ${detail}.`,
+    cause === undefined ? {} : { cause },
+  );
+
+function parse(bytes: Uint8Array): Metadata {
+  let document: unknown;
+  try {
+    document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw refuse('it is not JSON', cause);
+  }
+  if (document === null || typeof document !== 'object' || Array.isArray(document))
+    throw refuse('it is not a JSON object');
+  return {
+    document: document as Record<string, unknown>,
+    etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 27)}"`,
+  };
+}
+
+/** RFC 2397 `data:[<type>][;base64],<data>`. */
+function fromDataUri(uri: string): Uint8Array {
+  const comma = uri.indexOf(',');
+  if (comma === -1) throw refuse('its data: URI has no comma');
+  const text = uri.slice(comma + 1);
+  if (text.length > MAX_BYTES * 2) throw refuse(`it is larger than ${MAX_BYTES} bytes`);
+  try {
+    return uri.slice(0, comma).endsWith(';base64')
+      ? Buffer.from(text, 'base64')
+      : Buffer.from(decodeURIComponent(text), 'utf8');
+  } catch (cause) {
+    throw refuse('its data: URI cannot be decoded', cause);
+  }
+}
+
+/**
+ * Connects only to public addresses. The check sits in the connection's own name look-up, so that a name which
+ * answers differently the second time (DNS rebinding) gains nothing, and every redirect would pass it too (none is
+ * followed).
+ */
+function publicOnlyAgent(): Agent {
+  return new Agent({
+    connect: {
+      timeout: TIMEOUT_MS,
+      lookup: (hostname, options, callback) => {
+        lookup(hostname, { all: true }).then(
+          (found) => {
+            const bad = found.find(({ address }) => !isPublicAddress(address));
+            if (bad || found.length === 0)
+              return callback(new Error(`${hostname} is not a public address`), '', 0);
+            if (options.all) return (callback as unknown as (e: null, a: typeof found) => void)(null, found);
+            const [first] = found;
+            callback(null, first?.address ?? '', first?.family ?? 4);
+          },
+          (error) => callback(error, '', 0),
+        );
+      },
+    },
+  });
+}
+
+export type MetadataReader = ReturnType<typeof createMetadataReader>;
+
+/**
+ * Reads token metadata from wherever a token URI points: `data:`, `ipfs:` (through a gateway) or `https:`.
+ * Sizes and times are bounded, private addresses are refused.
+ * @param metadataDir development only: a folder whose files answer `metadata:<name>` URIs.
+ */
+export function createMetadataReader(options: { ipfsGateway: string; metadataDir?: string | undefined }) {
+  const agent = publicOnlyAgent();
+
+  async function fetchBytes(url: URL): Promise<Uint8Array> {
+    const literal = url.hostname.replace(/^\[|\]$/g, '');
+    if (isIP(literal) && !isPublicAddress(literal)) throw refuse('its URI names a private address');
+    try {
+      const answer = await request(url, {
+        dispatcher: agent,
+        headers: { accept: 'application/json' },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (answer.statusCode !== 200) throw refuse(`its server answered ${answer.statusCode}`);
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of answer.body) {
+        size += (chunk as Uint8Array).length;
+        if (size > MAX_BYTES) throw refuse(`it is larger than ${MAX_BYTES} bytes`);
+        chunks.push(chunk as Uint8Array);
+      }
+      return Buffer.concat(chunks);
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      throw new AppError(
+        'dependency_unavailable',
+        'The server of the metadata did not answer; try again later.',
+        {
+          retryAfterSeconds: 10,
+          cause: error,
+        },
+      );
+    }
+  }
+
+  async function bytesOf(uri: string): Promise<Uint8Array> {
+    if (uri.startsWith('data:')) return fromDataUri(uri);
+    if (uri.startsWith('metadata:') && options.metadataDir !== undefined) {
+      const name = uri.slice('metadata:'.length);
+      if (!/^[\w-]+\.json$/.test(name)) throw refuse('its name is not that of a file');
+      return readFile(join(options.metadataDir, name)).catch((cause) => {
+        throw refuse('there is no such file', cause);
+      });
+    }
+    if (uri.startsWith('ipfs://')) {
+      const path = uri.slice('ipfs://'.length).replace(/^ipfs\//, '');
+      return fetchBytes(new URL(`${options.ipfsGateway}/ipfs/${path}`));
+    }
+    if (uri.startsWith('https://') && URL.canParse(uri)) return fetchBytes(new URL(uri));
+    throw refuse('its URI is none of data:, ipfs:, https:');
+  }
+
+  return {
+    /** @throws AppError invalid_argument (it will never work), dependency_unavailable (it may work later) */
+    read: async (uri: string): Promise<Metadata> => parse(await bytesOf(uri)),
+    close: () => agent.close(),
+  };
+}

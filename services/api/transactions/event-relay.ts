@@ -1,0 +1,36 @@
+import type { Request, Response } from 'express';
+import { openEventStream } from '../../../lib/http/sse.ts';
+import type { Logger } from '../../../lib/log.ts';
+import type { Clock } from '../../../lib/time.ts';
+import { gatewayTransaction } from '../chain/gateway-shapes.ts';
+import { createParser } from './event-parser.ts';
+import { toView } from './view.ts';
+
+/** Shows the gateway's events of one transaction to the caller, each as the API's own view. */
+export async function relayTransactionEvents(options: {
+  source: { body: AsyncIterable<Uint8Array> & { destroy(error?: Error): unknown } };
+  id: string;
+  req: Request;
+  res: Response;
+  signal: AbortSignal;
+  log: Logger;
+  clock: Clock;
+}): Promise<void> {
+  const { source, id, req, res, signal, log, clock } = options;
+  const out = openEventStream(req, res, { clock });
+  const parser = createParser((event) => {
+    if (event.event !== 'state') return;
+    const parsed = gatewayTransaction.safeParse(JSON.parse(event.data));
+    if (parsed.success)
+      out.send({ ...(event.id ? { id: event.id } : {}), event: 'state', data: toView(parsed.data) });
+  });
+  try {
+    for await (const chunk of source.body) parser.push(chunk);
+  } catch (err) {
+    // The client reconnects with Last-Event-ID and misses nothing.
+    if (!signal.aborted) log.info({ err, transaction: id }, 'the event stream of a transaction broke off');
+  } finally {
+    source.body.destroy();
+    out.close();
+  }
+}
