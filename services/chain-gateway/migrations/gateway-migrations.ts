@@ -1,5 +1,6 @@
 import { transactionsMigration } from './0001-transactions.ts';
 import { indexMigration } from './0002-index.ts';
+import { webhooksMigration } from './0003-webhooks-spend-foreign.ts';
 
 /** Schema `gateway`, in order. Forward only: a published migration is never edited, only followed. */
-export const gatewayMigrations = [transactionsMigration, indexMigration];
+export const gatewayMigrations = [transactionsMigration, indexMigration, webhooksMigration];
