@@ -195,6 +195,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
         requestId: requestOptions.requestId ?? '',
         principal: requestOptions.principal ?? 'internal',
         priority: requestOptions.priority ?? 'normal',
+        startedAt: now,
         deadlineAt: now + (requestOptions.deadlineMs ?? options.callTimeoutMs),
         trace:
           requestOptions.requestId === undefined || explainer === undefined
@@ -208,7 +209,10 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
       if (call.trace !== undefined) explainer?.add(call.requestId, call.principal, [call.trace]);
       const outcome = await abortable(path.execute(call), requestOptions.signal);
       onDone(call, outcome, clock.monotonic() - now);
-      if (call.trace !== undefined) call.trace.endedAt = clock.monotonic();
+      if (call.trace !== undefined) {
+        call.trace.tookMs = clock.monotonic() - now;
+        call.trace.outcome = outcome.ok ? call.cache : `error ${outcome.code}: ${outcome.message}`;
+      }
       if (outcome.ok) return JSON.parse(outcome.result) as unknown;
       throw new RpcCallError(outcome.code, outcome.message, {
         ...(outcome.data === undefined ? {} : { data: JSON.parse(outcome.data) as unknown }),

@@ -1,4 +1,5 @@
 import type { ExplainedRequest } from './explainer.ts';
+import { eventsOf, type TraceEvent } from './trace.ts';
 
 /** A request's path as plain JSON: times are milliseconds since the call began. */
 export interface RequestDescription {
@@ -6,15 +7,8 @@ export interface RequestDescription {
   readonly principal: string;
   /** ISO 8601, UTC. */
   readonly at: string;
-  readonly calls: {
-    method: string;
-    outcome: string | null;
-    ms: number | null;
-    events: { ms: number; stage: string; detail?: Record<string, unknown> }[];
-  }[];
+  readonly calls: { method: string; outcome: string | null; ms: number | null; events: TraceEvent[] }[];
 }
-
-const round = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 export function describeRequest(found: ExplainedRequest): RequestDescription {
   return {
@@ -23,13 +17,9 @@ export function describeRequest(found: ExplainedRequest): RequestDescription {
     at: new Date(found.at).toISOString(),
     calls: found.traces.map((trace) => ({
       method: trace.method,
-      outcome: trace.outcome ?? null,
-      ms: trace.endedAt === undefined ? null : round(trace.endedAt - trace.startedAt),
-      events: trace.events.map(({ at, stage, detail }) => ({
-        ms: round(at - trace.startedAt),
-        stage,
-        ...(detail === undefined ? {} : { detail: { ...detail } }),
-      })),
+      outcome: trace.tookMs < 0 ? null : trace.outcome,
+      ms: trace.tookMs < 0 ? null : Math.round(trace.tookMs * 1_000) / 1_000,
+      events: eventsOf(trace),
     })),
   };
 }

@@ -25,6 +25,7 @@ export interface RpcCall {
   readonly principal: string;
   readonly priority: RpcPriority;
   /** Monotonic milliseconds. */
+  readonly startedAt: number;
   readonly deadlineAt: number;
   readonly trace: CallTrace | undefined;
   cache: CacheVerdict;
@@ -213,7 +214,7 @@ export function createCallPath(deps: CallPathDeps): CallPath {
     if (head === undefined || result === 'null') return;
     const block = blockOfTransaction(result);
     if (block === undefined || block.number <= head) return;
-    note(call.trace, clock.monotonic(), 'ahead-of-head', { block: block.number, head });
+    note(call.trace, clock.monotonic(), 'ahead-of-head', undefined, block.number);
     deps.pokeHeads();
     await new Promise<void>((resolve) => {
       const stop = view.onHead((change) => {

@@ -55,6 +55,7 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
       requestId: caller.requestId,
       principal: caller.principal,
       priority: caller.priority,
+      startedAt: now,
       deadlineAt: now + caller.timeoutMs,
       trace: explainer === undefined ? undefined : createTrace(item.method, now),
       cache: 'bypass',
@@ -66,11 +67,12 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
 
   function finish(call: RpcCall, outcome: RpcOutcome): RpcOutcome {
     const now = clock.monotonic();
+    const ms = now - call.startedAt;
     if (call.trace !== undefined) {
-      call.trace.endedAt = now;
+      call.trace.tookMs = ms;
       call.trace.outcome = outcome.ok ? call.cache : `error ${outcome.code}: ${outcome.message}`;
     }
-    deps.onDone(call, outcome, now - (call.trace?.startedAt ?? now));
+    deps.onDone(call, outcome, ms);
     return outcome;
   }
 

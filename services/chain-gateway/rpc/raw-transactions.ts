@@ -61,7 +61,7 @@ export function createRawTransactions(deps: {
     };
     if (answer.outcome.ok) return sent();
     if (answer.errorKind === 'already-known') {
-      note(call.trace, clock.monotonic(), 'already-known', { hash });
+      note(call.trace, clock.monotonic(), 'already-known', undefined, hash);
       return sent();
     }
     // Too low a nonce means a transaction with this nonce is mined: ours, or another one. And after failed attempts
