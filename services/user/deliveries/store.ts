@@ -103,15 +103,14 @@ export const deliveryStore = {
   ): Promise<{ id: string; claims: number }[]> {
     return rows(
       db,
-      sql`update deliveries set state = 'sending', claims = claims + 1, lease_until = ${leaseUntil}
-        where id in (
-          select id from (
-            (select id, priority, due_at from deliveries where channel = ${channel} and state = 'waiting' and not digest and due_at <= ${now}
-              order by priority, due_at limit ${limit} for update skip locked)
-            union all
-            (select id, priority, due_at from deliveries where channel = ${channel} and state = 'sending' and not digest and lease_until < ${now}
-              order by lease_until limit ${limit} for update skip locked)
-          ) due order by priority, due_at limit ${limit})
+      sql`with fresh as materialized (
+          select id from deliveries where channel = ${channel} and state = 'waiting' and not digest and due_at <= ${now}
+          order by priority, due_at limit ${limit} for update skip locked),
+        expired as materialized (
+          select id from deliveries where channel = ${channel} and state = 'sending' and not digest and lease_until < ${now}
+          order by lease_until limit ${limit} for update skip locked)
+        update deliveries set state = 'sending', claims = claims + 1, lease_until = ${leaseUntil}
+        where id in (select id from fresh union all select id from expired)
         returning id, claims`,
     );
   },

@@ -10,7 +10,9 @@ const ece = require('http_ece') as {
 };
 const { SMTPServer } = require('smtp-server') as {
   // biome-ignore lint/suspicious/noExplicitAny: the package has no types.
-  SMTPServer: new (options: Record<string, any>) => any;
+  SMTPServer: new (
+    options: Record<string, any>,
+  ) => any;
 };
 const { simpleParser } = require('mailparser') as { simpleParser(source: Buffer): Promise<ParsedMail> };
 
@@ -20,11 +22,18 @@ export interface ParsedMail {
   readonly html: string;
   readonly messageId: string;
   readonly headers: Map<string, unknown>;
+  readonly headerLines: readonly { readonly key: string; readonly line: string }[];
   readonly from: { readonly text: string };
   readonly to: { readonly text: string };
 }
 
-export type SmtpBehaviour = 'accept' | 'refuse-later' | 'refuse-address' | 'accept-then-hang' | 'slow' | 'hang';
+export type SmtpBehaviour =
+  | 'accept'
+  | 'refuse-later'
+  | 'refuse-address'
+  | 'accept-then-hang'
+  | 'slow'
+  | 'hang';
 
 /** A real SMTP server that misbehaves on demand. */
 export async function startSmtp() {
@@ -34,15 +43,21 @@ export async function startSmtp() {
     disabledCommands: ['AUTH', 'STARTTLS'],
     logger: false,
     onRcptTo(_address: unknown, _session: unknown, callback: (error?: Error) => void) {
-      if (state.behaviour() === 'refuse-address') return callback(Object.assign(new Error('5.1.1 no such user'), { responseCode: 550 }));
+      if (state.behaviour() === 'refuse-address')
+        return callback(Object.assign(new Error('5.1.1 no such user'), { responseCode: 550 }));
       callback();
     },
-    onData(stream: AsyncIterable<Buffer>, _session: unknown, callback: (error?: Error | null, message?: string) => void) {
+    onData(
+      stream: AsyncIterable<Buffer>,
+      _session: unknown,
+      callback: (error?: Error | null, message?: string) => void,
+    ) {
       const behaviour = state.behaviour();
       void (async () => {
         const chunks: Buffer[] = [];
         for await (const chunk of stream) chunks.push(chunk);
-        if (behaviour === 'refuse-later') return callback(Object.assign(new Error('4.3.2 busy'), { responseCode: 451 }));
+        if (behaviour === 'refuse-later')
+          return callback(Object.assign(new Error('4.3.2 busy'), { responseCode: 451 }));
         if (behaviour === 'hang') return;
         if (behaviour === 'slow') await new Promise((r) => setTimeout(r, state.slowMs));
         mails.push(await simpleParser(Buffer.concat(chunks)));
@@ -73,12 +88,21 @@ export interface Received {
 /** An HTTP endpoint that remembers what it got and answers what the test says. */
 export async function startHttpReceiver() {
   const received: Received[] = [];
-  const state = { answer: (_request: Received): { status: number; headers?: Record<string, string>; body?: string } => ({ status: 201 }) };
+  const state = {
+    answer: (_request: Received): { status: number; headers?: Record<string, string>; body?: string } => ({
+      status: 201,
+    }),
+  };
   const server = createServer((req, res) => {
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
-      const request = { path: req.url ?? '', headers: req.headers, body: Buffer.concat(chunks), at: Date.now() };
+      const request = {
+        path: req.url ?? '',
+        headers: req.headers,
+        body: Buffer.concat(chunks),
+        at: Date.now(),
+      };
       const { status, headers = {}, body = '' } = state.answer(request);
       received.push(request);
       res.writeHead(status, headers);
@@ -104,7 +128,10 @@ export function createBrowser(endpoint: string) {
   const publicKey = ecdh.generateKeys();
   const authSecret = randomBytes(16);
   return {
-    subscription: { endpoint, keys: { p256dh: publicKey.toString('base64url'), auth: authSecret.toString('base64url') } },
+    subscription: {
+      endpoint,
+      keys: { p256dh: publicKey.toString('base64url'), auth: authSecret.toString('base64url') },
+    },
     read: (body: Buffer): Record<string, unknown> =>
       JSON.parse(ece.decrypt(body, { version: 'aes128gcm', privateKey: ecdh, authSecret }).toString()),
   };
