@@ -203,7 +203,7 @@ describe('deliveries', () => {
         const rows = (await deliveriesOf(bob)).filter((d) => d.kind === 'notice' && d.channel !== 'webhook');
         return (
           rows.filter((d) => ['delivered', 'dead'].includes(d.state)).length >= 3 &&
-          rows.some((d) => d.channel === 'email' && d.state === 'delivered')
+          rows.some((d) => d.channel === 'email' && d.state === 'delivered' && d.attempts >= 3)
         );
       },
       20_000,

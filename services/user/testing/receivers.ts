@@ -9,10 +9,7 @@ const ece = require('http_ece') as {
   decrypt(body: Buffer, options: { version: string; privateKey: unknown; authSecret: Buffer }): Buffer;
 };
 const { SMTPServer } = require('smtp-server') as {
-  // biome-ignore lint/suspicious/noExplicitAny: the package has no types.
-  SMTPServer: new (
-    options: Record<string, any>,
-  ) => any;
+  SMTPServer: new (options: Record<string, any>) => any;
 };
 const { simpleParser } = require('mailparser') as { simpleParser(source: Buffer): Promise<ParsedMail> };
 
