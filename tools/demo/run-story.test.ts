@@ -8,7 +8,8 @@ import { createStory, type Step } from './story.ts';
 
 const stack = {
   url: () => 'http://127.0.0.1:1',
-  logOf: (service: string) => `/logs/${service}.log`,
+  logOf: (service: string) => (service === 'user' ? '/logs/user.log' : undefined),
+  state: { files: { logs: '/logs' } },
 } as unknown as StackAccess;
 
 function step(
@@ -35,6 +36,13 @@ describe('runStory', () => {
     const reports = await tell([step('a'), broken, step('dependent', ['broken']), step('free', ['a'])]);
     expect(reports.map((report) => report.status)).toEqual(['passed', 'failed', 'skipped', 'passed']);
     expect(reports[1]?.failure).toEqual({ expected: 'a row', seen: '{"rows":0}', log: '/logs/user.log' });
+  });
+
+  it('points at all logs when it does not know whose to read', async () => {
+    const [report] = await tell([
+      step('a', [], () => Promise.reject(new DemoFailure({ expected: 'x', seen: 'y' }))),
+    ]);
+    expect(report?.failure?.log).toBe('/logs');
   });
 
   it('shows a mistake in a step as one, with its stack', async () => {

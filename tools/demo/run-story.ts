@@ -62,7 +62,7 @@ function explain(error: unknown, stack: StackAccess): NonNullable<StepReport['fa
     const seen = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { expected: 'the step to run', seen };
   }
-  const log = error.service === undefined ? undefined : stack.logOf(error.service);
+  const log = (error.service && stack.logOf(error.service)) ?? stack.state.files.logs;
   return { expected: error.expected, seen: error.seen, ...(log !== undefined && { log }) };
 }
 

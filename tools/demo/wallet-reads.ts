@@ -34,3 +34,11 @@ export async function balanceOnChain(
   const at = block === 'latest' ? block : `0x${block.toString(16)}`;
   return BigInt(await rpcCall<string>(story.stack.url('chain'), 'eth_call', [{ to: token, data }, at]));
 }
+
+/** A block as the chain itself tells it; null when there is none of this height. */
+export async function blockOnChain(
+  story: Story,
+  height: number,
+): Promise<{ hash: string; timestamp: string } | null> {
+  return rpcCall(story.stack.url('chain'), 'eth_getBlockByNumber', [`0x${height.toString(16)}`, false]);
+}

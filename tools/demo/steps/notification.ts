@@ -1,9 +1,9 @@
 import { parseUnits } from 'ethers';
-import { rpcCall } from '../../stack/parts/anvil.ts';
 import { requireBalance, requireBalancedEntry, requireOneInboxRow } from '../consistency.ts';
 import { expectThat } from '../demo-failure.ts';
 import { eventually } from '../eventually.ts';
 import type { Step } from '../story.ts';
+import { blockOnChain } from '../wallet-reads.ts';
 
 /** The promise: from the block to her open stream. */
 const BLOCK_TO_STREAM_MS = 3_000;
@@ -15,7 +15,7 @@ export const notificationStep: Step = {
   title: 'She is told once, and every book agrees',
   needs: ['receive-tokens'],
   async run(story) {
-    const { signal, stack, user } = story;
+    const { signal, user } = story;
     const { hash, blockNumber } = story.fact('transfer');
     const { wallet } = story.fact('person');
     const event = await story
@@ -23,10 +23,8 @@ export const notificationStep: Step = {
       .waitFor({ expected: `a notification of ${hash}`, withinMs: SETTLE_MS, signal }, ({ json }) =>
         Boolean(json?.data?.transactionHash === hash),
       );
-    const block = await rpcCall<{ timestamp: string }>(stack.url('chain'), 'eth_getBlockByNumber', [
-      `0x${blockNumber.toString(16)}`,
-      false,
-    ]);
+    const block = await blockOnChain(story, blockNumber);
+    expectThat(block, `block ${blockNumber} on the chain`, block, 'gateway-indexer');
     // A block's time has whole seconds and is rounded down, so this is never less than what really passed.
     const delay = event.receivedAt - Number(block.timestamp) * 1000;
     expectThat(
