@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import type { ChildSpec } from './child.ts';
 import type { Externals } from './externals.ts';
 import { anvilCommand, DEV_CHAIN_ID, isChainReady } from './parts/anvil.ts';
+import { keepPreviousState, repairState } from './parts/chain-state.ts';
 import { type Command, plainEnvironment } from './parts/command.ts';
 import { ensureDatabase, pingPostgres, preparePostgres } from './parts/postgres.ts';
 import { pingRedis, prepareRedis } from './parts/redis.ts';
 import type { Ports } from './ports.ts';
 import { DEV_POOLS, type SecretFiles, type Secrets } from './secrets.ts';
 import { type ServiceName, serviceEnvironments } from './service-environment.ts';
-import { stateFile } from './state.ts';
+import { stateFile as stackStateFile } from './state.ts';
 import type { TaskSpec } from './supervisor.ts';
 
 /** Seconds between blocks of the embedded chain. */
@@ -116,19 +117,26 @@ function redisChild(input: PlanInput): ChildSpec {
 
 function chainChild(input: PlanInput): ChildSpec {
   const port = input.ports.anvil;
+  const stateFile = join(input.stateDir, 'chain', 'state.json');
   return {
     name: 'anvil',
     kind: 'part',
     dependsOn: [],
     stage: STAGE.part,
     url: local(port),
-    command: () =>
-      anvilCommand({
-        port,
-        blockTimeSeconds: BLOCK_TIME_SECONDS,
-        stateFile: join(input.stateDir, 'chain', 'state.json'),
-      }),
-    isReady: () => isChainReady(local(port), DEV_CHAIN_ID),
+    command: () => {
+      const repaired = repairState(stateFile);
+      if (repaired === 'restored')
+        input.onProgress('the chain was killed while it was saved: it starts from the save before');
+      if (repaired === 'lost')
+        input.onProgress('the saved chain is torn and starts afresh: run `make reset` if services disagree');
+      return anvilCommand({ port, blockTimeSeconds: BLOCK_TIME_SECONDS, stateFile });
+    },
+    isReady: async () => {
+      const ready = await isChainReady(local(port), DEV_CHAIN_ID);
+      if (ready) keepPreviousState(stateFile);
+      return ready;
+    },
   };
 }
 
@@ -309,7 +317,7 @@ export function planStack(input: PlanInput): Plan {
       ...(signersFile === undefined ? {} : { signers: signersFile }),
       jwtKeys: secretFiles.jwtKeys,
       logs: join(stateDir, 'logs'),
-      state: stateFile(stateDir),
+      state: stackStateFile(stateDir),
     },
   };
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { saveIntervalSeconds } from './chain-state.ts';
 import { type Command, findOnPath, plainEnvironment } from './command.ts';
 
 /** The chain id of the development chain; wallets know it as "localhost". */
@@ -9,12 +10,6 @@ export const DEV_CHAIN_ID = 31337;
  * head, so with 2 s blocks a transaction is final after 16 s instead of mainnet's 13 minutes.
  */
 const SLOTS_IN_AN_EPOCH = 4;
-
-/**
- * How often the chain is written to disk, in seconds. It must stay shorter than the time to finality (16 s):
- * a killed chain then comes back a few blocks short, which readers see as a reorg, never as a broken promise.
- */
-const STATE_INTERVAL_SECONDS = 5;
 
 /** The anvil binary of the npm package for this machine, else the one on the PATH. */
 export function anvilBinary(): string {
@@ -50,7 +45,9 @@ export function anvilCommand(options: AnvilOptions): Command {
   args.push('--slots-in-an-epoch', `${SLOTS_IN_AN_EPOCH}`);
   if (blockTimeSeconds !== undefined) args.push('--block-time', `${blockTimeSeconds}`);
   if (stateFile !== undefined) {
-    args.push('--state', stateFile, '--state-interval', `${STATE_INTERVAL_SECONDS}`);
+    // Often enough that a killed chain comes back a few blocks short, which readers see as a reorg: what was final
+    // stays so.
+    args.push('--state', stateFile, '--state-interval', `${saveIntervalSeconds(stateFile)}`);
   }
   return {
     file: anvilBinary(),
