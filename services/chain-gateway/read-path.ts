@@ -169,7 +169,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     }),
     extraMethods: new Set(options.extraMethods),
     pokeHeads: () => heads.poke(),
-    onSaved: (call, units) => cost.saved(call.principal, call.method, units),
+    onSaved: (call, units) => cost.saved(call.method, units),
   });
   const onDone = (call: RpcCall, outcome: RpcOutcome, ms: number): void => rpcMetrics.call(call, outcome, ms);
   const onInternalError = (error: unknown, method: string): void =>

@@ -1,6 +1,8 @@
 import type { Metrics } from '../../lib/metrics.ts';
+import { DURATION_BUCKETS } from '../../lib/slo/buckets.ts';
 import type { CallCache } from './cache/call-cache.ts';
 import type { ChainView } from './heads/chain-view.ts';
+import { createHotCounter, createHotHistogram, type HotSeries, type Slot } from './hot-metrics.ts';
 import type { ProviderPool } from './providers/provider-pool.ts';
 import type { RpcCall } from './rpc/call-path.ts';
 import type { AttemptRecord } from './rpc/engine.ts';
@@ -21,32 +23,34 @@ const methodLabel = (method: string): string => (isKnownMethod(method) ? method 
 
 /** The read path's metrics. Every label is bounded: methods of our table, configured providers, fixed words. */
 export function createRpcMetrics(metrics: Metrics): RpcMetrics {
-  const calls = metrics.counter({
+  const calls = createHotCounter(metrics, {
     name: 'rpc_calls_total',
     help: 'JSON-RPC calls answered, by method, cache verdict and outcome (ok, chain error, gateway error).',
     labels: ['method', 'cache', 'outcome'],
   });
-  const duration = metrics.histogram({
+  const duration = createHotHistogram(metrics, {
     name: 'rpc_call_duration_seconds',
     help: 'Time to answer one JSON-RPC call.',
-    labels: ['method'],
+    label: 'method',
+    buckets: DURATION_BUCKETS,
   });
   const invalid = metrics.counter({
     name: 'rpc_invalid_requests_total',
     help: 'Bodies or batch items that are no JSON-RPC call.',
     labels: ['code'],
   });
-  const attempts = metrics.counter({
+  const attempts = createHotCounter(metrics, {
     name: 'rpc_upstream_attempts_total',
     help: 'Calls sent to providers, by reason (first, retry, hedge, verify) and outcome.',
     labels: ['provider', 'reason', 'outcome'],
   });
-  const upstream = metrics.histogram({
+  const upstream = createHotHistogram(metrics, {
     name: 'rpc_upstream_duration_seconds',
     help: 'Time of one attempt at a provider.',
-    labels: ['provider'],
+    label: 'provider',
+    buckets: DURATION_BUCKETS,
   });
-  const units = metrics.counter({
+  const units = createHotCounter(metrics, {
     name: 'rpc_compute_units_total',
     help: 'Compute units spent at providers.',
     labels: ['provider', 'reason'],
@@ -77,18 +81,53 @@ export function createRpcMetrics(metrics: Metrics): RpcMetrics {
     labels: ['provider'],
   });
 
+  /** Slots of a method, by verdict and outcome. */
+  const byMethod = new Map<string, { series: HotSeries; slots: Map<string, Slot> }>();
+  const byProvider = new Map<
+    string,
+    { series: HotSeries; attempts: Map<string, Slot>; units: Map<string, Slot> }
+  >();
+
   return {
     call(call, outcome, ms) {
       const method = methodLabel(call.method);
+      let own = byMethod.get(method);
+      if (own === undefined) {
+        own = { series: duration.series(method), slots: new Map() };
+        byMethod.set(method, own);
+      }
       const result = outcome.ok ? 'ok' : isChainAnswer(outcome.code) ? 'chain-error' : 'gateway-error';
-      calls.inc({ method, cache: call.cache, outcome: result });
-      duration.observe({ method }, ms / 1_000);
+      // The usual outcome is looked up by the verdict alone: no string is built for it.
+      const key = outcome.ok ? call.cache : `${call.cache} ${result}`;
+      let slot = own.slots.get(key);
+      if (slot === undefined) {
+        slot = calls.slot(method, call.cache, result);
+        own.slots.set(key, slot);
+      }
+      slot.value++;
+      own.series.observe(ms / 1_000);
     },
     invalid: (code) => invalid.inc({ code: String(code) }),
     attempt({ provider, reason, outcome, units: spent, ms }) {
-      attempts.inc({ provider: provider.id, reason, outcome });
-      upstream.observe({ provider: provider.id }, ms / 1_000);
-      units.inc({ provider: provider.id, reason }, spent);
+      let own = byProvider.get(provider.id);
+      if (own === undefined) {
+        own = { series: upstream.series(provider.id), attempts: new Map(), units: new Map() };
+        byProvider.set(provider.id, own);
+      }
+      const key = outcome === 'ok' ? reason : `${reason} ${outcome}`;
+      let attempt = own.attempts.get(key);
+      if (attempt === undefined) {
+        attempt = attempts.slot(provider.id, reason, outcome);
+        own.attempts.set(key, attempt);
+      }
+      attempt.value++;
+      let unit = own.units.get(reason);
+      if (unit === undefined) {
+        unit = units.slot(provider.id, reason);
+        own.units.set(reason, unit);
+      }
+      unit.value += spent;
+      own.series.observe(ms / 1_000);
     },
     breaker: (provider, state) => breaker.inc({ provider, state }),
     heads(view, pool) {

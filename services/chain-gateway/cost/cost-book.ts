@@ -1,4 +1,5 @@
 import type { Clock } from '../../../lib/time.ts';
+import type { Provider } from '../providers/provider.ts';
 import type { AttemptRecord } from '../rpc/engine.ts';
 import { isKnownMethod } from '../rpc/methods.ts';
 
@@ -31,7 +32,7 @@ export interface CostChange {
 
 export interface CostBook {
   charge(record: AttemptRecord): void;
-  saved(principal: string, method: string, units: number): void;
+  saved(method: string, units: number): void;
   report(): { readonly today: CostPeriod; readonly month: CostPeriod };
   /** Adds what another process, or this one before a restart, has spent. */
   add(day: string, field: string, line: CostLine): void;
@@ -44,8 +45,28 @@ export interface CostBook {
 /** Principals listed by name and day; the rest is `others`, so that a flood of keys cannot fill memory. */
 const MAX_PRINCIPALS = 1_000;
 const DAYS_KEPT = 32;
+/** Combinations tallied before they are folded into the days: bounds memory when principals or methods are many. */
+const MAX_TALLIES = 5_000;
+
+interface Tally {
+  readonly principal: string;
+  readonly method: string;
+  readonly provider: Provider;
+  readonly reason: string;
+  calls: number;
+  units: number;
+}
 
 type Day = Map<string, CostLine>;
+
+function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
 
 /** Counts compute units and money of every attempt, retries and hedges included; answers from memory cost nothing. */
 export function createCostBook(deps: { clock: Pick<Clock, 'now'> }): CostBook {
@@ -92,6 +113,49 @@ export function createCostBook(deps: { clock: Pick<Clock, 'now'> }): CostBook {
       line.money += money;
     }
   };
+  /** What was charged since the last fold, by principal, method, provider and reason: no strings are built per call. */
+  const tallies: Tally[] = [];
+  const tallyIndex: Map<string, Map<string, Map<Provider, Map<string, Tally>>>> = new Map();
+  const tallyOf = (principal: string, method: string, provider: Provider, reason: string): Tally => {
+    if (tallies.length >= MAX_TALLIES) fold();
+    const methods = getOrAdd(tallyIndex, principal, () => new Map());
+    const providers = getOrAdd(methods, method, () => new Map());
+    const reasons = getOrAdd(providers, provider, () => new Map());
+    let tally = reasons.get(reason);
+    if (tally === undefined) {
+      tally = { principal, method, provider, reason, calls: 0, units: 0 };
+      reasons.set(reason, tally);
+      tallies.push(tally);
+    }
+    return tally;
+  };
+  const savings = new Map<string, { calls: number; units: number }>();
+  let tallyDay = '';
+
+  /** Books the tallies under the day they belong to. */
+  const fold = (): void => {
+    const day = tallyDay;
+    for (const { principal, method, provider, reason, calls, units } of tallies) {
+      if (calls === 0) continue;
+      const money = (units * provider.config.pricePerMillionUnits) / 1_000_000;
+      post(day, principalField(day, principal), calls, units, money, true);
+      post(day, methodField(method), calls, units, money, true);
+      post(day, `provider:${provider.id}`, calls, units, money, true);
+      post(day, `reason:${reason}`, calls, units, money, true);
+    }
+    for (const [method, { calls, units }] of savings)
+      post(day, `saved:${isKnownMethod(method) ? method : 'other'}`, calls, units, 0, true);
+    tallies.length = 0;
+    tallyIndex.clear();
+    savings.clear();
+  };
+  const startDay = (): void => {
+    const day = dayNow();
+    if (day === tallyDay) return;
+    if (tallies.length > 0 || savings.size > 0) fold();
+    tallyDay = day;
+  };
+
   const principalField = (day: string, principal: string): string => {
     const field = `principal:${principal}`;
     const fields = days.get(day);
@@ -144,22 +208,32 @@ export function createCostBook(deps: { clock: Pick<Clock, 'now'> }): CostBook {
 
   return {
     charge({ work, provider, reason, units }) {
-      const day = dayNow();
-      const money = (units * provider.config.pricePerMillionUnits) / 1_000_000;
-      post(day, principalField(day, work.principal), 1, units, money, true);
-      post(day, methodField(work.method), 1, units, money, true);
-      post(day, `provider:${provider.id}`, 1, units, money, true);
-      post(day, `reason:${reason}`, 1, units, money, true);
+      startDay();
+      const tally = tallyOf(work.principal, work.method, provider, reason);
+      tally.calls++;
+      tally.units += units;
     },
-    saved(_principal, method, units) {
-      post(dayNow(), `saved:${isKnownMethod(method) ? method : 'other'}`, 1, units, 0, true);
+    saved(method, units) {
+      startDay();
+      const line = savings.get(method);
+      if (line === undefined) {
+        if (savings.size > MAX_TALLIES) fold();
+        savings.set(method, { calls: 1, units });
+        return;
+      }
+      line.calls++;
+      line.units += units;
     },
     report() {
+      startDay();
+      fold();
       const day = dayNow();
       return { today: summarise(day), month: summarise(day.slice(0, 7)) };
     },
     add: (day, field, line) => post(day, field, line.calls, line.units, line.money, false),
     takeChanges() {
+      startDay();
+      fold();
       const taken = [...changes].map(([key, line]) => {
         const bar = key.indexOf('|');
         return { day: key.slice(0, bar), field: key.slice(bar + 1), line };
