@@ -69,7 +69,11 @@ function toFieldErrors(issue: Issue, place: Place, schema: z.ZodType, input: unk
   return [
     {
       pointer: pointer(place, issue.path),
-      rule: missing ? 'required' : issue.code.replace('invalid_', '').replace('too_', 'too-'),
+      rule: missing
+        ? 'required'
+        : issue.code === 'custom'
+          ? 'format'
+          : issue.code.replace('invalid_', '').replace('too_', 'too-'),
       detail: missing
         ? 'Required, and missing.'
         : `${issue.message.replace(/\.$/, '')}; got ${shapeOf(value)}.`,
