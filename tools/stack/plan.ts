@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChildSpec } from './child.ts';
 import type { Externals } from './externals.ts';
@@ -276,7 +275,6 @@ export function planStack(input: PlanInput): Plan {
     ['user', 'services/user/main.ts', STAGE.app, parts],
     ['api', 'services/api/main.ts', STAGE.app, parts],
   ] as const) {
-    if (!existsSync(join(PROJECT, entry))) continue;
     children.push(serviceChild(name, entry, stage, [...dependsOn], environments[name], input));
   }
 
