@@ -34,7 +34,7 @@ export const PROVIDER_DEFAULTS = {
   tier: 1,
   weight: 1,
   pricePerMillionUnits: 0,
-  maxInFlight: 1_000,
+  maxInFlight: 2_000,
   connections: 32,
   maxJoin: 20,
   attemptTimeoutMs: 5_000,

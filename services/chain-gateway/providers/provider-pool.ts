@@ -1,13 +1,17 @@
 import type { Clock } from '../../../lib/time.ts';
 import type { Provider } from './provider.ts';
-import { isAbsolute, type RankedProvider, rankProviders } from './ranking.ts';
+import { isAbsolute, isSoft, type RankedProvider, rankProviders } from './ranking.ts';
 
 /** The ranking is recomputed this often, and whenever a breaker changes; not for every call. */
 const RANK_EVERY_MS = 100;
 /** A provider with less of its allowance left than this hands calls on to others that have more. */
 const COMFORTABLE_REMAINING = 0.3;
+/** A provider with its most calls under way is looked at again after this long. */
+const BUSY_RECHECK_MS = 2;
 /** Calls forced through a provider that is out, at the same time: enough to notice that it is back. */
 const MAX_FORCED_IN_FLIGHT = 64;
+/** A provider with all its slots taken is looked at again after this long, milliseconds: a slot is free within one call. */
+const BUSY_WAIT_MS = 3;
 
 export type Pick =
   | { readonly kind: 'provider'; readonly provider: Provider }
@@ -79,7 +83,6 @@ export function createProviderPool(deps: {
   ): boolean => {
     if (request.tried.includes(provider)) return false;
     if (!provider.supports(request.method)) return false;
-    if (provider.inFlight >= provider.config.limits.maxInFlight) return false;
     return (
       request.minBlock === undefined ||
       provider.head === undefined ||
@@ -98,7 +101,8 @@ export function createProviderPool(deps: {
       if (excluded !== undefined) break;
       if (!suits(provider, asked) || !provider.breaker.wouldAllow()) continue;
       if (chosen !== undefined && provider.config.tier !== tier) break;
-      const wait = provider.rateLimit.waitMs();
+      const busy = provider.inFlight >= provider.config.limits.maxInFlight;
+      const wait = busy ? BUSY_RECHECK_MS : provider.rateLimit.waitMs();
       if (wait > 0) {
         waitMs = Math.min(waitMs, wait);
         continue;
@@ -120,12 +124,12 @@ export function createProviderPool(deps: {
   };
 
   /** Everybody is out, or was tried: those that are out for a reason that may have passed. */
-  const pickExcluded = (request: PickRequest, strictHead: boolean): Pick | undefined => {
+  const pickExcluded = (request: PickRequest, strictHead: boolean, softOnly: boolean): Pick | undefined => {
     let waitMs = Number.POSITIVE_INFINITY;
     for (const { provider, excluded } of ranking()) {
-      if (excluded === undefined || isAbsolute(excluded)) continue;
+      if (excluded === undefined || isAbsolute(excluded) || (softOnly && !isSoft(excluded))) continue;
       if (!suits(provider, strictHead ? request : { ...request, minBlock: undefined })) continue;
-      if (provider.inFlight >= MAX_FORCED_IN_FLIGHT) continue;
+      if (provider.inFlight >= MAX_FORCED_IN_FLIGHT || busy(provider)) continue;
       const wait = provider.rateLimit.waitMs();
       if (wait > 0) waitMs = Math.min(waitMs, wait);
       else if (provider.rateLimit.tryTake()) return { kind: 'provider', provider };
@@ -139,15 +143,23 @@ export function createProviderPool(deps: {
     ranking,
     pick(request) {
       // Who has the block comes first, even if out of favour: an answer that cannot be right helps nobody.
+      const usable = pickUsable(request, true);
+      if (usable?.kind === 'provider') return usable;
+      const outsider = request.desperate ? pickExcluded(request, true, usable !== undefined) : undefined;
+      if (outsider?.kind === 'provider') return outsider;
       const found =
-        pickUsable(request, true) ??
-        (request.desperate ? pickExcluded(request, true) : undefined) ??
+        usable ??
+        outsider ??
         (request.minBlock === undefined ? undefined : pickUsable(request, false)) ??
-        (request.desperate && request.minBlock !== undefined ? pickExcluded(request, false) : undefined);
+        (request.desperate && request.minBlock !== undefined
+          ? pickExcluded(request, false, false)
+          : undefined);
       return found ?? { kind: 'none', reason: whyNone(ranking(), request) };
     },
     hasOther(request) {
-      return ranking().some(({ provider, excluded }) => excluded === undefined && suits(provider, request));
+      return ranking().some(
+        ({ provider, excluded }) => excluded === undefined && !busy(provider) && suits(provider, request),
+      );
     },
     hasAny(request) {
       return ranking().some(

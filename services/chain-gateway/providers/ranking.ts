@@ -73,6 +73,11 @@ export function isAbsolute(exclusion: Exclusion | undefined): boolean {
   return exclusion === 'wrong-chain' || exclusion === 'cordoned';
 }
 
+/** Exclusions that say nothing against the answers: such a provider takes over when the others are at their limit. */
+export function isSoft(exclusion: Exclusion | undefined): boolean {
+  return exclusion === 'lagging' || exclusion === 'forked' || exclusion === 'unverified';
+}
+
 function scored(input: RankInput, fastest: number, currentPrimary: string | undefined): RankedProvider {
   const { provider, excluded, errorRate, latencyMs, lag } = input;
   const success = (1 - errorRate) ** 3;
