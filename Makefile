@@ -35,8 +35,18 @@ test-apiserver: install ## Test the controller against a real API server and etc
 	@NODE_OPTIONS="--experimental-vm-modules --disable-warning=ExperimentalWarning" $(NODE) node_modules/jest/bin/jest.js \
 		--selectProjects apiserver --maxWorkers=1 --testTimeout=120000 $(ARGS)
 
+test-apiserver: install ## Tests against a real kube-apiserver and etcd; builds them the first time (needs Go)
+	@$(NODE) tools/test.ts --run apiserver $(ARGS)
+
 check: install ## Types, lint, layers, generated files
 	@$(NODE) tools/check.ts
+
+simulate: install ## Seeded storms in virtual time over reads and nonce lanes. SEED=n replays one, RUNS=n runs more
+	@$(NODE) services/chain-gateway/testing/simulate.ts
+	@$(NODE) services/chain-gateway/transactions/simulation/run-simulation.ts $(if $(SEED),--from $(SEED) --seeds 1,--seeds $(or $(RUNS),1000))
+
+load: install ## k6 against what `make up` started, with a verdict for each objective. SCENARIO=peak DURATION=10m
+	@$(NODE) tools/load/main.ts $(or $(SCENARIO),peak) $(if $(DURATION),--duration $(DURATION))
 
 bench: install ## Measure the gateway against its aims. ARGS: --quick, --only NAMES, --strict
 	@$(NODE) tools/bench/main.ts $(ARGS)
@@ -53,4 +63,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up demo status down reset gateway test test-apiserver check bench install help
+.PHONY: up demo status down reset gateway test test-apiserver check load bench install help
