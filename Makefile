@@ -30,11 +30,6 @@ gateway: install ## The RPC gateway alone: UPSTREAM_URLS=https://…,https://…
 test: install ## Run all tests: unit, integration on real servers, end to end. ARGS go to jest
 	@$(NODE) tools/test.ts $(ARGS)
 
-test-apiserver: install ## Test the controller against a real API server and etcd (built once, then cached). ARGS go to jest
-	@$(NODE) tools/cluster/build-programs.ts etcd kube-apiserver kube-controller-manager
-	@NODE_OPTIONS="--experimental-vm-modules --disable-warning=ExperimentalWarning" $(NODE) node_modules/jest/bin/jest.js \
-		--selectProjects apiserver --maxWorkers=1 --testTimeout=120000 $(ARGS)
-
 test-apiserver: install ## Tests against a real kube-apiserver and etcd; builds them the first time (needs Go)
 	@$(NODE) tools/test.ts --run apiserver $(ARGS)
 
