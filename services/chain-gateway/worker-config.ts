@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commonKeys, databaseUrl, defineConfig, flag, integer, port, secret } from '../../lib/config.ts';
+import { commonKeys, csv, databaseUrl, defineConfig, flag, integer, port, secret } from '../../lib/config.ts';
 import { serviceAuthKeys } from '../../lib/service-auth.ts';
 import { readPathKeys } from './config.ts';
 
@@ -36,6 +36,14 @@ export const workerConfig = defineConfig({
     ),
     TX_BUMP_AFTER_MS: integer({ min: 1_000, max: 3_600_000, default: 45_000 }).describe(
       'A standard transaction gets a better offer after this long',
+    ),
+    WEBHOOK_SECRETS: secret(csv(z.string().min(16)))
+      .optional()
+      .describe(
+        'Secrets that sign webhooks, the newest first; all sign while one is rotated. Switches webhooks on',
+      ),
+    WEBHOOK_ALLOW_PRIVATE: flag(false).describe(
+      'Also call http and addresses of this network; for development only',
     ),
     TX_ACCESS_LISTS: flag(true).describe('Look for access lists that make calls cheaper'),
   },

@@ -9,6 +9,7 @@ import { createRpcLaneChain } from './transactions/rpc-lane-chain.ts';
 import { createTransactionMetrics } from './transactions/transaction-metrics.ts';
 import { createTransactionWorker } from './transactions/transaction-worker.ts';
 import { createWakeReceiver } from './transactions/wake-queue.ts';
+import { createWebhookSender } from './transactions/webhook-sender.ts';
 import { DEFAULT_CONFIRMATIONS, workerConfig } from './worker-config.ts';
 
 /** Carries transactions from accepted to final. Any number of replicas; each nonce lane has one owner at a time. */
@@ -29,6 +30,19 @@ runProcess('gateway-worker', async (scope) => {
   const lease = createAdvisoryLease({ pool: postgres.pool, log, clock });
   scope.defer('lease', () => lease.close());
 
+  const webhooks =
+    config.WEBHOOK_SECRETS === undefined
+      ? undefined
+      : createWebhookSender({
+          postgres,
+          secrets: config.WEBHOOK_SECRETS,
+          allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+          clock,
+          random: shell.random,
+          log,
+        });
+  if (webhooks) scope.defer('webhooks', () => webhooks.close());
+
   const worker = createTransactionWorker({
     postgres,
     lease,
@@ -41,6 +55,7 @@ runProcess('gateway-worker', async (scope) => {
     log,
     metrics: createTransactionMetrics(metrics, postgres),
     accessLists: config.TX_ACCESS_LISTS,
+    webhooks,
     timing: {
       ...DEFAULT_LANE_TIMING,
       maxInFlight: config.TX_MAX_IN_FLIGHT,

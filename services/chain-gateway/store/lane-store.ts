@@ -10,6 +10,7 @@ import type {
 } from '../transactions/lane-types.ts';
 import { type GatewayPostgres, type GatewayTransaction, jsonRows } from './gateway-database.ts';
 import { createSettleStore } from './settle-store.ts';
+import { forgetSpend, raiseSpend, recordSpend, settleSpend, withinAllowance } from './spend-store.ts';
 
 /** Answers "invalid" this often, and never "accepted": the chain will not take it; the nonce is spent on a no-op. */
 const INVALID_LIMIT = 3;
@@ -187,7 +188,7 @@ export function createLaneStore(postgres: GatewayPostgres): LaneStore {
       return rows.map((row) => row.nonce);
     },
 
-    signPrepared: (lane, { minNonce, limit, sign }) =>
+    signPrepared: (lane, { minNonce, limit, sign, allowance }) =>
       postgres.transaction(async (trx) => {
         const { next_nonce } = await lockLane(trx, lane);
         const { rows } = await sql<IntentRow>`
@@ -196,18 +197,22 @@ export function createLaneStore(postgres: GatewayPostgres): LaneStore {
           ORDER BY t.id LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(trx);
         if (rows.length === 0) return [];
         const first = Math.max(next_nonce, minNonce);
-        const signed = await Promise.all(
-          rows.map(async (row, i) => ({
-            id: row.id,
-            nonce: first + i,
-            ...(await sign(intentOf(row), first + i)),
-          })),
+        const all = await Promise.all(
+          rows.map(async (row, i) => {
+            const intent = intentOf(row);
+            const next = await sign(intent, first + i);
+            const committed = next.gasLimit * next.fees.maxFeePerGas + intent.value;
+            return { id: row.id, nonce: first + i, committed, value: intent.value, ...next };
+          }),
         );
+        const signed = await withinAllowance(trx, lane, all, allowance);
+        if (signed.length === 0) return [];
         await sql`
           INSERT INTO nonce_slots (chain_id, signer, nonce, transaction_id)
           SELECT ${lane.chainId}, ${lane.signer}, nonce, id FROM jsonb_to_recordset(${jsonRows(signed.map(({ id, nonce }) => ({ id, nonce })))}) AS s(id uuid, nonce bigint)`.execute(
           trx,
         );
+        await recordSpend(trx, lane, signed);
         await insertAttempts(
           trx,
           lane,
@@ -273,6 +278,7 @@ export function createLaneStore(postgres: GatewayPostgres): LaneStore {
             max_priority: fees.maxPriorityFeePerGas,
           },
         ]);
+        await raiseSpend(trx, lane, nonce, gasLimit * fees.maxFeePerGas);
         if (slot.transaction_id)
           await sql`UPDATE transactions SET hash = ${signed.hash} WHERE id = ${slot.transaction_id}`.execute(
             trx,
@@ -384,6 +390,7 @@ export function createLaneStore(postgres: GatewayPostgres): LaneStore {
         );
         const id = rows[0]?.transaction_id;
         if (rows.length === 0) return;
+        await forgetSpend(trx, lane, nonce);
         if (id && next === 'queued') {
           await sql`
             UPDATE transactions SET state = 'queued', signer = NULL, nonce = NULL, hash = NULL, requeues = requeues + 1, prepare_after = now(),
@@ -462,6 +469,7 @@ export async function recordInclusions(
       AND t.state IN ('signed','submitted') RETURNING t.id, r.hash, r.outcome, r.block_number, r.block_hash`.execute(
     trx,
   );
+  await settleSpend(trx, lane, rows);
   await appendAudit(
     trx,
     moved.map((row) => ({

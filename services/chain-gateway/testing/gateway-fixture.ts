@@ -23,6 +23,7 @@ import { createTransactionService, type TransactionService } from '../transactio
 import { createTransactionMetrics } from '../transactions/transaction-metrics.ts';
 import type { TransactionView } from '../transactions/transaction-schema.ts';
 import { createTransactionWorker } from '../transactions/transaction-worker.ts';
+import { createWebhookSender } from '../transactions/webhook-sender.ts';
 import { createDirectRpc } from './direct-rpc.ts';
 
 /** Waits long enough for a busy machine, retries soon enough for a quick test. */
@@ -49,7 +50,12 @@ export interface GatewayFixture {
   readonly pools: SignerPools;
   readonly service: TransactionService;
   cutConnections(): Promise<void>;
-  startWorker(options?: { rpc?: EthereumRpc; timing?: LaneTiming; confirmations?: number }): RunningWorker;
+  startWorker(options?: {
+    rpc?: EthereumRpc;
+    timing?: LaneTiming;
+    confirmations?: number;
+    webhookSecrets?: readonly string[];
+  }): RunningWorker;
   /** Polls until the transaction satisfies `wanted`; says what it was instead when it does not in time. */
   waitFor(
     id: string,
@@ -109,7 +115,12 @@ export async function createGatewayFixture(
     pools,
     service,
     cutConnections: () => database.cutConnections(),
-    startWorker({ rpc = createDirectRpc(chain.url), timing = FAST_TIMING, confirmations = 2 } = {}) {
+    startWorker({
+      rpc = createDirectRpc(chain.url),
+      timing = FAST_TIMING,
+      confirmations = 2,
+      webhookSecrets,
+    } = {}) {
       const abort = new AbortController();
       const lease = createAdvisoryLease({ pool: postgres.pool, log, clock: systemClock });
       const worker = createTransactionWorker({
@@ -127,6 +138,16 @@ export async function createGatewayFixture(
           postgres,
         ),
         timing,
+        webhooks:
+          webhookSecrets &&
+          createWebhookSender({
+            postgres,
+            secrets: webhookSecrets,
+            allowPrivate: true,
+            clock: systemClock,
+            random: systemRandom(systemClock),
+            log,
+          }),
       });
       const running = worker.run(abort.signal);
       const handle: RunningWorker = {

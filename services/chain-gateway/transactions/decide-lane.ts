@@ -36,6 +36,8 @@ export interface LaneView {
   /** Receipts that were found, by transaction hash. */
   readonly receipts: ReadonlyMap<string, Receipt>;
   readonly feeCap: bigint;
+  /** Below this the lane finishes what it has and takes nothing new, wei. */
+  readonly minimumBalance: bigint;
   readonly maxRequeues: number;
 }
 
@@ -160,6 +162,9 @@ export function decideLane(
   } else if (pausedReason === 'out_of_funds' && view.balance > 0n) {
     actions.push({ do: 'pause', reason: null });
   }
+  const low = view.balance < view.minimumBalance;
+  if (low && pausedReason === null) actions.push({ do: 'pause', reason: 'below_minimum_balance' });
+  if (!low && pausedReason === 'below_minimum_balance') actions.push({ do: 'pause', reason: null });
   for (const slot of waiting) {
     // It was a provider's mistake: whoever said it again later must not find half of a verdict here.
     if (slot.foreignSeenBlock !== null) actions.push({ do: 'noteForeign', nonce: slot.nonce, seen: false });

@@ -10,6 +10,7 @@ import {
 } from './decide-lane.ts';
 import type { Fees } from './fees.ts';
 import type {
+  Allowance,
   Inclusion,
   Intent,
   Lane,
@@ -24,9 +25,11 @@ import type {
 /** What a lane tells the outside; for metrics and logs only. */
 export interface LaneObserver {
   stuck(kind: StuckKind, nonce: number): void;
+  balance(wei: bigint): void;
   sent(outcome: SendOutcome['kind']): void;
   signed(kind: 'send' | 'bump' | 'cancel' | 'fill'): void;
-  included(inclusion: Inclusion): void;
+  /** @param ageMs since the transaction was accepted; undefined for a no-op. */
+  included(inclusion: Inclusion, ageMs: number | undefined): void;
   paused(reason: string | null): void;
   drifted(from: number, to: number): void;
 }
@@ -39,6 +42,10 @@ export interface LaneEngineDeps {
   readonly timing: LaneTiming;
   /** Highest fee per gas that this signer ever offers, wei. */
   readonly feeCap: bigint;
+  /** Below this balance the lane takes no new work, wei. */
+  readonly minimumBalance?: bigint;
+  /** What the policy lets it spend per period. */
+  readonly allowance?: Allowance | undefined;
   /** How often a transaction whose nonce was taken elsewhere is tried again before it ends as `replaced`. */
   readonly maxRequeues: number;
   readonly observer?: Partial<LaneObserver>;
@@ -61,9 +68,10 @@ export interface LaneEngine {
   /**
    * Looks at the lane once and does what is due. Never two at a time for one lane in one process; two processes at
    * once are harmless (the database decides who signs) but wasteful.
+   * @param options.evenIdle looks at the chain although nothing is under way: finds gaps and keys used elsewhere.
    * @returns how many nonces are still open, so that an idle lane can rest.
    */
-  tick(): Promise<{ open: number; signed: number }>;
+  tick(options?: { evenIdle?: boolean }): Promise<{ open: number; signed: number }>;
 }
 
 export function createLaneEngine(deps: LaneEngineDeps): LaneEngine {
@@ -122,6 +130,7 @@ export function createLaneEngine(deps: LaneEngineDeps): LaneEngine {
       suggest: fees.suggest,
       receipts,
       feeCap: deps.feeCap,
+      minimumBalance: deps.minimumBalance ?? 0n,
       maxRequeues: deps.maxRequeues,
     };
   }
@@ -190,6 +199,7 @@ export function createLaneEngine(deps: LaneEngineDeps): LaneEngine {
     const saved = await store.signPrepared(lane, {
       minNonce: Math.max(view.nonceLatest, pending),
       limit,
+      allowance: deps.allowance,
       sign: async (intent, nonce) => {
         const fees = firstFees(view, intent.urgency, intent.maxFeeCap);
         return {
@@ -209,10 +219,17 @@ export function createLaneEngine(deps: LaneEngineDeps): LaneEngine {
     observer.paused?.(reason);
   }
 
-  async function apply(lane: Lane, actions: readonly LaneAction[]): Promise<string | null> {
+  async function apply(
+    lane: Lane,
+    slots: readonly OpenSlot[],
+    actions: readonly LaneAction[],
+  ): Promise<string | null> {
     const inclusions = actions.flatMap((action) => (action.do === 'include' ? [action.inclusion] : []));
     if (inclusions.length > 0) await store.recordInclusions(lane, inclusions);
-    for (const inclusion of inclusions) observer.included?.(inclusion);
+    for (const inclusion of inclusions) {
+      const intent = slots.find((slot) => slot.nonce === inclusion.nonce)?.intent;
+      observer.included?.(inclusion, intent && clock.now() - intent.createdAt);
+    }
     const sends: { nonce: number; hash: string; raw: string }[] = [];
     let pausedReason = lane.pausedReason;
     for (const action of actions) {
@@ -234,35 +251,44 @@ export function createLaneEngine(deps: LaneEngineDeps): LaneEngine {
     return pausedReason;
   }
 
+  async function look(evenIdle: boolean): Promise<{ open: number; signed: number }> {
+    let lane = await store.lane(...key);
+    const [slots, prepared] = await Promise.all([store.openSlots(...key), store.preparedCount(...key)]);
+    if (!evenIdle && slots.length === 0 && prepared === 0) return { open: 0, signed: 0 };
+    const view = await observe(slots);
+    observer.balance?.(view.balance);
+    if (view.nonceLatest > lane.nextNonce) {
+      observer.drifted?.(lane.nextNonce, view.nonceLatest);
+      await deps.recoverDrift?.(lane, lane.nextNonce, view.nonceLatest);
+      lane = await store.lane(...key);
+    }
+    try {
+      const pausedReason = await apply(lane, slots, decideLane(slots, lane.pausedReason, view, timing));
+      await broadcast(lane, await fillGaps(lane, view));
+      const waiting = slots.filter((slot) => slot.nonce >= view.nonceLatest).length;
+      const room = timing.maxInFlight - waiting;
+      let signed: SavedAttempt[] = [];
+      if (room > 0 && prepared > 0 && (pausedReason === null || pausedReason === 'signer_away')) {
+        signed = await signNew(lane, view, waiting, room);
+        await broadcast(lane, signed);
+      }
+      if (pausedReason === 'signer_away') await pause({ ...lane, pausedReason }, null);
+      return { open: waiting + signed.length, signed: signed.length };
+    } catch (error) {
+      if (!(error instanceof SignerUnavailableError)) throw error;
+      await pause(lane, 'signer_away');
+      return { open: slots.length, signed: 0 };
+    }
+  }
+
+  // The lane's own loop and the reconciler take turns.
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     address: signer.address,
-    async tick() {
-      let lane = await store.lane(...key);
-      const [slots, prepared] = await Promise.all([store.openSlots(...key), store.preparedCount(...key)]);
-      if (slots.length === 0 && prepared === 0) return { open: 0, signed: 0 };
-      const view = await observe(slots);
-      if (view.nonceLatest > lane.nextNonce) {
-        observer.drifted?.(lane.nextNonce, view.nonceLatest);
-        await deps.recoverDrift?.(lane, lane.nextNonce, view.nonceLatest);
-        lane = await store.lane(...key);
-      }
-      try {
-        const pausedReason = await apply(lane, decideLane(slots, lane.pausedReason, view, timing));
-        await broadcast(lane, await fillGaps(lane, view));
-        const waiting = slots.filter((slot) => slot.nonce >= view.nonceLatest).length;
-        const room = timing.maxInFlight - waiting;
-        let signed: SavedAttempt[] = [];
-        if (room > 0 && prepared > 0 && (pausedReason === null || pausedReason === 'signer_away')) {
-          signed = await signNew(lane, view, waiting, room);
-          await broadcast(lane, signed);
-        }
-        if (pausedReason === 'signer_away') await pause({ ...lane, pausedReason }, null);
-        return { open: waiting + signed.length, signed: signed.length };
-      } catch (error) {
-        if (!(error instanceof SignerUnavailableError)) throw error;
-        await pause(lane, 'signer_away');
-        return { open: slots.length, signed: 0 };
-      }
+    tick({ evenIdle = false } = {}) {
+      const result = turn.then(() => look(evenIdle));
+      turn = result.catch(() => undefined);
+      return result;
     },
   };
 }

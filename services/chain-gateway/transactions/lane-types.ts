@@ -108,6 +108,12 @@ export interface IncludedSlot {
   readonly hash: string;
 }
 
+/** Most wei that a signer may commit itself to in a rolling period. */
+export interface Allowance {
+  readonly wei: bigint;
+  readonly periodSeconds: number;
+}
+
 export type SignNext = (
   intent: Intent,
   nonce: number,
@@ -126,7 +132,7 @@ export interface LaneStore {
   /** Takes up to `limit` prepared transactions, gives each the next nonce (at least `minNonce`), signs and saves; all or nothing. */
   signPrepared(
     lane: Lane,
-    options: { minNonce: number; limit: number; sign: SignNext },
+    options: { minNonce: number; limit: number; sign: SignNext; allowance?: Allowance | undefined },
   ): Promise<SavedAttempt[]>;
   /** Saves a replacement for an open slot; false when the slot is no longer open or somebody was faster. */
   saveReplacement(lane: Lane, nonce: number, attempt: NewAttempt & { number: number }): Promise<boolean>;

@@ -9,9 +9,9 @@ const INCLUSION_BUCKETS = [0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 900];
 
 export interface TransactionMetrics {
   /** The observer of one lane's engine. */
-  lane(pool: string): LaneObserver;
+  lane(pool: string, signer: string): LaneObserver;
   settled(result: { confirmed: number; finalized: number; reorged: number }): void;
-  inclusionSeconds(seconds: number): void;
+  reconciled(findings: readonly { kind: string; repaired: boolean }[]): void;
 }
 
 /** Counts what the lanes do, and on each scrape what the database holds. */
@@ -94,18 +94,38 @@ export function createTransactionMetrics(metrics: Metrics, postgres: GatewayPost
     buckets: INCLUSION_BUCKETS,
   });
 
+  const balance = metrics.gauge({
+    name: 'gateway_signer_balance_ether',
+    help: 'Balance of each signer, in whole coins of the chain; below the minimum of its policy it takes no new work.',
+    labels: ['pool', 'signer'],
+  });
+
+  const findings = metrics.gauge({
+    name: 'gateway_reconcile_findings',
+    help: 'Differences between database, mempool and chain in the last round, by kind and whether they were repaired.',
+    labels: ['kind', 'repaired'],
+  });
+
   return {
-    inclusionSeconds: (seconds) => inclusion.observe(seconds),
+    reconciled(found) {
+      findings.reset();
+      for (const { kind, repaired } of found) findings.inc({ kind, repaired: String(repaired) });
+    },
     settled({ confirmed, finalized, reorged }) {
       if (confirmed) settledTotal.inc({ result: 'confirmed' }, confirmed);
       if (finalized) settledTotal.inc({ result: 'finalized' }, finalized);
       if (reorged) settledTotal.inc({ result: 'reorged' }, reorged);
     },
-    lane: (pool) => ({
+    lane: (pool, signer) => ({
+      // Lossy on purpose: a gauge shows an order of magnitude, the database has the wei.
+      balance: (wei) => balance.set({ pool, signer }, Number(wei) / 1e18),
       stuck: (kind) => stuck.inc({ pool, kind }),
       sent: (outcome) => sent.inc({ pool, outcome }),
       signed: (kind) => signed.inc({ pool, kind }),
-      included: ({ outcome }) => included.inc({ pool, outcome }),
+      included({ outcome }, ageMs) {
+        included.inc({ pool, outcome });
+        if (ageMs !== undefined) inclusion.observe(ageMs / 1000);
+      },
       paused(reason) {
         paused.reset();
         if (reason) paused.set({ pool, reason }, 1);

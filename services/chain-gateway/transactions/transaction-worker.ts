@@ -1,13 +1,22 @@
 import type { Logger } from '../../../lib/log.ts';
 import { isPostgresUnavailable } from '../../../lib/postgres.ts';
 import type { Clock } from '../../../lib/time.ts';
+import { sealAudit } from '../audit/seal-audit.ts';
+import { reconcileTransactions } from '../reconciler/reconcile-transactions.ts';
+import { createDriftRecovery } from '../reconciler/recover-drift.ts';
 import type { EthereumRpc } from '../rpc/ethereum-rpc.ts';
 import { RpcCallError } from '../rpc/ethereum-rpc.ts';
 import type { SignerPool, SignerPools } from '../signers/signer-pools.ts';
 import type { AdvisoryLease } from '../store/advisory-lease.ts';
 import type { GatewayPostgres } from '../store/gateway-database.ts';
 import { createLaneStore, ensureLane } from '../store/lane-store.ts';
-import { type ClaimedCandidate, claimQueued, laneLoads, recordPreparation } from '../store/prepare-store.ts';
+import {
+  type ClaimedCandidate,
+  claimQueued,
+  laneLoads,
+  recordPreparation,
+  returnPrepared,
+} from '../store/prepare-store.ts';
 import type { ContractBook } from './contract-book.ts';
 import { DEFAULT_LANE_TIMING, type LaneTiming } from './decide-lane.ts';
 import { createLaneEngine } from './lane-engine.ts';
@@ -31,7 +40,8 @@ export interface TransactionWorkerDeps {
   readonly metrics: TransactionMetrics;
   readonly timing?: LaneTiming;
   readonly accessLists?: boolean;
-  readonly recoverDrift?: Parameters<typeof createLaneEngine>[0]['recoverDrift'];
+  /** Delivers webhooks when given. */
+  readonly webhooks?: { step(): Promise<number> } | undefined;
 }
 
 export interface TransactionWorker {
@@ -49,6 +59,9 @@ const LANE_POLL_MS = 1_000;
 const IDLE_LANE_POLL_MS = 5_000;
 const STANDBY_POLL_MS = 1_000;
 const ERROR_PAUSE_MS = 1_000;
+const SEAL_POLL_MS = 1_000;
+const RECONCILE_MS = 60_000;
+const WEBHOOK_POLL_MS = 1_000;
 const PREPARE_BATCH = 32;
 /** First wait before a transaction that could not be prepared is tried again. */
 const PREPARE_RETRY_MS = 2_000;
@@ -59,6 +72,7 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
   const { postgres, lease, rpc, chain, book, pools, clock, log, metrics } = deps;
   const store = createLaneStore(postgres);
   const timing = deps.timing ?? DEFAULT_LANE_TIMING;
+  const recoverDrift = createDriftRecovery({ postgres, rpc, chain, log });
   const preparing = createWaker(clock);
   const settling = createWaker(clock);
   const lanes = pools.all().flatMap((pool) =>
@@ -72,9 +86,11 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
         clock,
         timing,
         feeCap: pool.policy.maxFeePerGas,
+        minimumBalance: pool.policy.minimumBalance,
+        allowance: pool.policy.spendLimit,
         maxRequeues: MAX_REQUEUES,
-        observer: metrics.lane(pool.alias),
-        ...(deps.recoverDrift ? { recoverDrift: deps.recoverDrift } : {}),
+        observer: metrics.lane(pool.alias, signer.address),
+        recoverDrift,
       }),
     })),
   );
@@ -145,6 +161,18 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
     return candidates.length === PREPARE_BATCH ? 0 : QUEUE_POLL_MS;
   }
 
+  /** What waits at a paused signer goes back to the queue when another one of its pool works. */
+  async function redistribute(): Promise<void> {
+    for (const pool of pools.all()) {
+      const loads = await laneLoads(postgres, chain.chainId, pool.alias);
+      if (!loads.some((lane) => lane.pausedReason === null)) continue;
+      for (const lane of loads) {
+        if (lane.pausedReason !== null && (await returnPrepared(postgres, chain.chainId, lane.signer)) > 0)
+          preparing.wake();
+      }
+    }
+  }
+
   async function watchHead(signal: AbortSignal): Promise<void> {
     const waker = createWaker(clock);
     let last = '';
@@ -186,6 +214,29 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
           );
           return LANE_POLL_MS;
         }),
+        loop('audit', createWaker(clock), signal, async () =>
+          (await sealAudit(postgres)) > 0 ? 0 : SEAL_POLL_MS,
+        ),
+        loop('reconcile', createWaker(clock), signal, async () => {
+          // By whoever settles: it has the lanes' view, and two at once would only do the same twice.
+          if (!(await lease.hold(`settle:${chain.chainId}`))) return STANDBY_POLL_MS;
+          await redistribute();
+          const findings = await reconcileTransactions({
+            postgres,
+            rpc,
+            chain,
+            engines: lanes.map((lane) => lane.engine),
+          });
+          metrics.reconciled(findings);
+          return RECONCILE_MS;
+        }),
+        ...(deps.webhooks
+          ? [
+              loop('webhooks', createWaker(clock), signal, async () =>
+                (await deps.webhooks?.step()) ? 0 : WEBHOOK_POLL_MS,
+              ),
+            ]
+          : []),
         ...lanes.map(({ engine, waker }) =>
           loop(`lane ${engine.address}`, waker, signal, async () => {
             if (!(await lease.hold(`lane:${chain.chainId}:${engine.address}`))) return STANDBY_POLL_MS;
