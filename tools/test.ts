@@ -11,7 +11,12 @@ import { join } from 'node:path';
 const RUNS = [
   { name: 'unit-and-integration', projects: ['unit', 'integration'], options: [], always: true },
   { name: 'e2e', projects: ['e2e'], options: ['--maxWorkers=1'], always: true },
-  { name: 'apiserver', projects: ['apiserver'], options: ['--maxWorkers=1'], always: false },
+  {
+    name: 'apiserver',
+    projects: ['apiserver'],
+    options: ['--maxWorkers=1', '--testTimeout=120000'],
+    always: false,
+  },
 ] as const;
 
 const PROJECT = join(import.meta.dirname, '..');
