@@ -95,6 +95,9 @@ export const userConfig = defineConfig({
     DELIVERY_LEASE_MS: integer({ min: 1_000, default: 60_000 }).describe(
       'After this a message that a dead worker held is sent again',
     ),
+    RECONCILE_INTERVAL_MS: integer({ min: 1_000, default: 60_000 }).describe(
+      'How often balances are compared with the chain',
+    ),
     AUTH_PER_MINUTE: integer({ min: 1, default: 300 }).describe(
       'Calls of sign-in routes per network and minute',
     ),

@@ -38,12 +38,16 @@ import { emailStore } from './emails/store.ts';
 import { createAudit } from './events/audit.ts';
 import { createConsumer } from './events/consumer.ts';
 import { createBatchHandler } from './events/handle-batch.ts';
+import { withIdentityOwners } from './events/identities.ts';
 import { cursorStore } from './events/store.ts';
 import { createGateway } from './gateway/client.ts';
 import { createAssetReader } from './ledger/assets.ts';
 import { createHistoryReader } from './ledger/history.ts';
+import { ledgerInternalRoutes, noSuchWallet } from './ledger/internal-routes.ts';
+import { createReconciler } from './ledger/reconcile.ts';
 import { ledgerRoutes } from './ledger/routes.ts';
 import { createLedger } from './ledger/service.ts';
+import { buildStatements, readStatementRows } from './ledger/statement.ts';
 import { ledgerStore } from './ledger/store.ts';
 import { createUserMetrics } from './metrics.ts';
 import { userMigrations } from './migrations.ts';
@@ -259,6 +263,7 @@ export async function startUserService(
   const handleBatch = createBatchHandler({
     walletsByAddress: walletStore.byAddresses,
     addressesOf,
+    enrich: withIdentityOwners,
     tokenOf,
     applyToLedger: ledger.applyEvents,
     noticesOf,
@@ -297,6 +302,15 @@ export async function startUserService(
     log,
     graceMs: config.AUDIT_GRACE_MS,
     onMissing: (n) => counts.missing.set(n),
+  });
+  const reconciler = createReconciler({
+    postgres,
+    gateway,
+    readCursor: (db) => cursorStore.read(db, 'main'),
+    clock,
+    log,
+    chainId: config.CHAIN_ID,
+    onDrift: (n) => counts.drift.set(n),
   });
   const hub = createHub({
     postgres,
@@ -449,8 +463,37 @@ export async function startUserService(
       ...ledgerRoutes({
         ledger,
         cursors,
+        statements: async (personId, from, to) => {
+          const owner = (await profileStore.ledgerIds(postgres.db, [personId])).get(personId);
+          return owner === undefined
+            ? []
+            : buildStatements(await readStatementRows(postgres.db, owner, to), from);
+        },
         walletNames: async (personId) =>
           new Map((await wallets.list(personId)).map((w) => [w.id, w.address])),
+      }),
+      ...ledgerInternalRoutes({
+        reconcile: reconciler.pass,
+        adjust: ({ personId, address, token, amount, reason, key }) =>
+          postgres.transaction(async (trx) => {
+            const wallet = await walletStore.get(trx, personId, address);
+            const owner = (await profileStore.ledgerIds(trx, [personId])).get(personId);
+            if (!wallet || owner === undefined) throw noSuchWallet();
+            const assetId = (await tokenOf(trx, wallet.chainId, token)).id;
+            const posted = await ledger.post(trx, [
+              {
+                eventKey: `adjustment:${key}`,
+                kind: 'adjustment',
+                reason,
+                occurredAt: new Date(clock.now()),
+                legs: [
+                  { account: { kind: 'wallet', owner, reference: wallet.id, assetId }, amount },
+                  { account: { kind: 'chain', owner: null, reference: '', assetId }, amount: -amount },
+                ],
+              },
+            ]);
+            return posted.fresh[0] === true;
+          }),
       }),
       ...notificationRoutes({
         inbox,
@@ -522,6 +565,10 @@ export async function startUserService(
   if (config.ROLES.includes('jobs')) {
     loop('audit', config.AUDIT_INTERVAL_MS, async (signal) => {
       await audit.pass(signal, 5_000);
+      return false;
+    });
+    loop('reconcile', config.RECONCILE_INTERVAL_MS, async () => {
+      await reconciler.pass({ limit: 1_000 });
       return false;
     });
     loop('housekeeping', 60_000, async () => {

@@ -251,6 +251,69 @@ describe('the user service', () => {
     await other.stop();
   });
 
+  it('reconciles with the chain, sees drift, and corrects it by an entry with a reason', async () => {
+    const reconcile = async () => (await h.internal('POST', '/internal/ledger/reconcile', {})).body;
+    const clean = await eventually('caught up', async () => {
+      const result = await reconcile();
+      return result.blockNumber !== null && result;
+    });
+    expect(clean).toMatchObject({ drifts: [] });
+    expect(clean.compared).toBeGreaterThan(2);
+    const adjust = (amount: string, key: string) =>
+      h.internal('POST', '/internal/ledger/adjustments', {
+        personId: ada.personId,
+        address: ada.address,
+        token: h.gateway.token,
+        amount,
+        key,
+        reason: 'Test of an operator',
+      });
+    expect((await adjust('5', 'wrong-entry-1')).status).toBe(201);
+    expect((await adjust('5', 'wrong-entry-1')).status).toBe(200);
+    const drifted = await reconcile();
+    expect(drifted.drifts).toHaveLength(1);
+    expect(BigInt(drifted.drifts[0].ledger) - BigInt(drifted.drifts[0].chain)).toBe(5n);
+    await adjust('-5', 'right-entry-1');
+    expect((await reconcile()).drifts).toHaveLength(0);
+    const range = `from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z`;
+    const statement = await h.call('GET', `/v1/me/ledger/statement?${range}`, { token: ada.accessToken });
+    const [rjv] = statement.body.data;
+    expect(rjv.closing.formatted).toBe(await balanceOf(ada));
+    expect(rjv.lines.at(-1).balance.raw).toBe(rjv.closing.raw);
+    const csv = await h.call('GET', `/v1/me/ledger/statement?${range}&format=csv`, {
+      token: ada.accessToken,
+    });
+    expect(csv.body.split('\r\n')[0]).toContain('occurred_at');
+  });
+
+  it('tells the owner and the requester of a permission, known by their numbers only', async () => {
+    const lab = Wallet.createRandom();
+    h.gateway.append('identity.created', {
+      owner: ada.address,
+      sponsor: TREASURY,
+      tokenId: '7',
+      tokenUri: 'ipfs://x',
+    });
+    h.gateway.append('identity.created', {
+      owner: lab.address,
+      sponsor: TREASURY,
+      tokenId: '8',
+      tokenUri: 'ipfs://y',
+    });
+    h.gateway.append('permission.granted', {
+      ownerId: '7',
+      requesterId: '8',
+      productId: '1',
+      dataHash: '0xabcd',
+      permissionHash: '0xef',
+    });
+    const told = await eventually('permission', async () =>
+      (await inboxOf(ada)).find((n: { type: string }) => n.type === 'permission.granted'),
+    );
+    expect(told.data).not.toHaveProperty('dataHash');
+    expect((await inboxOf(ada)).some((n: { type: string }) => n.type === 'identity.created')).toBe(true);
+  });
+
   it('keeps the ledger balanced and unchangeable in the database itself', async () => {
     await expect(h.query('update ledger_postings set amount = amount + 1')).rejects.toThrow('immutable');
     await expect(h.query('delete from ledger_entries')).rejects.toThrow('immutable');

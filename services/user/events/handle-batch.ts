@@ -2,6 +2,9 @@ import type { ChainEvent } from '../gateway/schemas.ts';
 import type { Db } from '../shared/database.ts';
 import type { BatchHandler } from './consumer.ts';
 
+/** The chain's own coin; it has no contract to ask. */
+const NATIVE_COIN = { symbol: 'ETH', decimals: 18 } as const;
+
 interface Matched {
   readonly id: string;
   readonly address: string;
@@ -16,6 +19,8 @@ interface Matched {
 export function createBatchHandler<N>(deps: {
   walletsByAddress: (trx: Db, addresses: readonly string[]) => Promise<readonly Matched[]>;
   addressesOf: (event: ChainEvent) => readonly string[];
+  /** Adds what an event does not say itself, such as the owner of an identity. */
+  enrich: (trx: Db, events: readonly ChainEvent[]) => Promise<readonly ChainEvent[]>;
   tokenOf: (trx: Db, chainId: number, token: string) => Promise<{ symbol: string; decimals: number }>;
   applyToLedger: (
     trx: Db,
@@ -31,13 +36,18 @@ export function createBatchHandler<N>(deps: {
     wallets: ReadonlyMap<string, Matched>,
   ) => Promise<void>)[];
 }): BatchHandler {
-  return async (trx, events) => {
+  return async (trx, raw) => {
+    const events = await deps.enrich(trx, raw);
     const addresses = new Set(events.flatMap((event) => deps.addressesOf(event)));
     const wallets = new Map((await deps.walletsByAddress(trx, [...addresses])).map((w) => [w.address, w]));
     if (wallets.size === 0) return;
     const relevant: ChainEvent[] = [];
     for (const event of events) {
       if (!deps.addressesOf(event).some((address) => wallets.has(address))) continue;
+      if (event.type === 'transfer.native') {
+        relevant.push({ ...event, data: { ...event.data, ...NATIVE_COIN } });
+        continue;
+      }
       if (event.type !== 'transfer.erc20') {
         relevant.push(event);
         continue;

@@ -14,4 +14,15 @@ create table event_cursors (
 );
 insert into event_cursors (consumer) values ('main');`,
   },
+  {
+    id: '0014-chain-identities',
+    sql: `
+-- Which address an identity number belongs to: public facts of the chain, needed to know whom a permission concerns.
+create table chain_identities (
+  chain_id integer not null,
+  token_id text not null,
+  owner text not null,
+  primary key (chain_id, token_id)
+);`,
+  },
 ];

@@ -111,4 +111,9 @@ create constraint trigger ledger_entry_balanced after insert on ledger_entries
 create constraint trigger ledger_posting_balanced after insert on ledger_postings
   deferrable initially deferred for each row execute function ledger_check_balanced();`,
   },
+  {
+    id: '0013-ledger-blocks',
+    sql: `
+create index ledger_entries_block on ledger_entries (block_number) where block_number is not null;`,
+  },
 ];

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { amountSchema, formatAmount } from '../../../lib/amount.ts';
 import type { CursorCodec } from '../../../lib/cursor.ts';
-import { defineRoute, type Route, reply } from '../../../lib/http/route.ts';
+import { AppError } from '../../../lib/errors.ts';
+import { defineRoute, type Route, reply, stream } from '../../../lib/http/route.ts';
 import type { Ledger } from './service.ts';
+import { type Statement, statementCsv } from './statement.ts';
 
 const balanceSchema = z
   .object({
@@ -44,11 +46,32 @@ const transactionSchema = z
   })
   .meta({ id: 'LedgerTransaction' });
 
+const statementSchema = z
+  .object({
+    assetId: z.string(),
+    symbol: z.string(),
+    opening: amountSchema,
+    closing: amountSchema,
+    lines: z.array(
+      z.object({
+        entryId: z.string(),
+        occurredAt: z.iso.datetime(),
+        kind: z.string(),
+        amount: amountSchema,
+        balance: amountSchema,
+        transactionHash: z.string().nullable(),
+        counterparty: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'LedgerStatement' });
+
 const zero = z.string().optional();
 
 export function ledgerRoutes(deps: {
   ledger: Pick<Ledger, 'balances' | 'entries'>;
   cursors: CursorCodec;
+  statements: (personId: string, from: Date, to: Date) => Promise<readonly Statement[]>;
   /** Addresses of the person's wallets by their internal id. */
   walletNames: (personId: string) => Promise<ReadonlyMap<string, string>>;
 }): Route[] {
@@ -150,6 +173,58 @@ export function ledgerRoutes(deps: {
             })),
           })),
           page: { next: hasMore && last ? cursors.encode(list, [last.id]) : null, hasMore },
+        });
+      },
+    }),
+    defineRoute({
+      ...base,
+      method: 'get',
+      path: '/v1/me/ledger/statement',
+      operationId: 'getLedgerStatement',
+      summary: 'A statement of a period: opening balance, lines, closing balance',
+      query: z.strictObject({
+        from: z.iso.datetime({ offset: true }),
+        to: z.iso.datetime({ offset: true }),
+        format: z.enum(['json', 'csv']).default('json'),
+      }),
+      responses: {
+        200: {
+          description: 'The statement; text/csv on request',
+          schema: z.union([z.string(), z.object({ data: z.array(statementSchema) })]),
+        },
+      },
+      errors: ['invalid_argument'],
+      async handler({ principal, query, res }) {
+        const [from, to] = [new Date(query.from), new Date(query.to)];
+        if (from >= to)
+          throw new AppError('invalid_argument', '?from must be before ?to.', {
+            errors: [{ pointer: '?from', rule: 'range', detail: 'Must be before ?to.' }],
+          });
+        const statements = await deps.statements(principal.id, from, to);
+        if (query.format === 'csv')
+          return stream(() => {
+            res
+              .status(200)
+              .type('text/csv')
+              .setHeader('content-disposition', 'attachment; filename="statement.csv"');
+            res.end(statementCsv(statements));
+          });
+        return reply(200, {
+          data: statements.map((s) => ({
+            assetId: s.assetId,
+            symbol: s.symbol,
+            opening: formatAmount(s.opening, s.decimals),
+            closing: formatAmount(s.closing, s.decimals),
+            lines: s.lines.map((l) => ({
+              entryId: String(l.entryId),
+              occurredAt: l.occurredAt.toISOString(),
+              kind: l.kind,
+              amount: formatAmount(l.amount, s.decimals),
+              balance: formatAmount(l.balance, s.decimals),
+              transactionHash: l.transactionHash,
+              counterparty: l.counterparty,
+            })),
+          })),
         });
       },
     }),

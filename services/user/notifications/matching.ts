@@ -23,6 +23,7 @@ export function addressesOf(event: ChainEvent): string[] {
 
 const TRANSFER_FAMILY: Readonly<Record<string, string>> = {
   'transfer.erc20': 'transfer',
+  'transfer.native': 'transfer',
   'transfer.erc721': 'nft',
   'transfer.erc1155': 'nft',
 };

@@ -201,6 +201,7 @@ export async function startStandInGateway(keys: ServiceAuthKeys): Promise<StandI
 
   const rpc = (body: { id: number; method: string; params: unknown[] }) => {
     const answer = (result: unknown) => ({ jsonrpc: '2.0', id: body.id, result });
+    if (body.method === 'eth_blockNumber') return answer(`0x${block.toString(16)}`);
     if (body.method === 'eth_getCode') return answer('0x');
     const { data } = (body.params[0] ?? {}) as { data?: string };
     if (data === '0x95d89b41') return answer(AbiCoder.defaultAbiCoder().encode(['string'], ['RJV']));
