@@ -10,8 +10,6 @@ const COMFORTABLE_REMAINING = 0.3;
 const BUSY_RECHECK_MS = 2;
 /** Calls forced through a provider that is out, at the same time: enough to notice that it is back. */
 const MAX_FORCED_IN_FLIGHT = 64;
-/** A provider with all its slots taken is looked at again after this long, milliseconds: a slot is free within one call. */
-const BUSY_WAIT_MS = 3;
 
 export type Pick =
   | { readonly kind: 'provider'; readonly provider: Provider }
@@ -129,7 +127,7 @@ export function createProviderPool(deps: {
     for (const { provider, excluded } of ranking()) {
       if (excluded === undefined || isAbsolute(excluded) || (softOnly && !isSoft(excluded))) continue;
       if (!suits(provider, strictHead ? request : { ...request, minBlock: undefined })) continue;
-      if (provider.inFlight >= MAX_FORCED_IN_FLIGHT || busy(provider)) continue;
+      if (provider.inFlight >= MAX_FORCED_IN_FLIGHT) continue;
       const wait = provider.rateLimit.waitMs();
       if (wait > 0) waitMs = Math.min(waitMs, wait);
       else if (provider.rateLimit.tryTake()) return { kind: 'provider', provider };
@@ -157,9 +155,7 @@ export function createProviderPool(deps: {
       return found ?? { kind: 'none', reason: whyNone(ranking(), request) };
     },
     hasOther(request) {
-      return ranking().some(
-        ({ provider, excluded }) => excluded === undefined && !busy(provider) && suits(provider, request),
-      );
+      return ranking().some(({ provider, excluded }) => excluded === undefined && suits(provider, request));
     },
     hasAny(request) {
       return ranking().some(
