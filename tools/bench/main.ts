@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isMet } from './figure.ts';
@@ -94,7 +94,13 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const scenario of SCENARIOS) {
     if (wanted !== undefined && !wanted.includes(scenario.name)) continue;
     process.stderr.write(`${scenario.name} …\n`);
-    reports.push(await runScenario(scenario, values.quick ?? false));
+    const [load = 0] = loadavg();
+    if (load > cpus().length) {
+      process.stderr.write(
+        `  other work keeps this machine busy (load ${load.toFixed(1)}): figures will be worse than they are\n`,
+      );
+    }
+    reports.push({ ...(await runScenario(scenario, values.quick ?? false)), loadBefore: load });
   }
   process.stdout.write(renderReport(reports));
   const file = values.json ?? '.state/bench/figures.json';

@@ -5,6 +5,8 @@ export interface ScenarioReport {
   readonly title: string;
   readonly seconds: number;
   readonly figures: readonly Figure[];
+  /** One-minute load average before it started: above the number of cores, others were working too. */
+  readonly loadBefore?: number;
   /** Why there are no figures. */
   readonly error?: string;
 }

@@ -44,7 +44,7 @@ export interface Stage {
   load(job: LoadJob): Promise<LoadResult>;
   /** CPU of a process per call while `work` runs. */
   cpuPerCall(
-    gateway: GatewayProcess,
+    measured: { readonly pid: number },
     work: () => Promise<LoadResult>,
   ): Promise<{ result: LoadResult; microseconds: number }>;
   stop(): Promise<void>;
@@ -203,10 +203,13 @@ export function createStage(scenario: string): Stage {
       return { url: `${url}/rpc/${BENCH_CHAIN_ID}`, pid, usage: () => readProcessUsage(pid) };
     },
     load,
-    async cpuPerCall(gateway, work) {
-      const before = gateway.usage().cpuMs;
+    async cpuPerCall({ pid }, work) {
+      const before = readProcessUsage(pid).cpuMs;
       const result = await work();
-      return { result, microseconds: ((gateway.usage().cpuMs - before) * 1_000) / Math.max(1, result.calls) };
+      return {
+        result,
+        microseconds: ((readProcessUsage(pid).cpuMs - before) * 1_000) / Math.max(1, result.calls),
+      };
     },
     async stop() {
       const running = children.filter((child) => child.exitCode === null && child.signalCode === null);

@@ -54,6 +54,14 @@ export interface LoadResult {
   readonly successTimes: readonly number[];
 }
 
+/** Each kind of failure with its count and one example; empty when there was none. */
+export function describeFailures({ failures, examples }: LoadResult): string[] {
+  return Object.entries(failures).map(([kind, count]) => {
+    const message = /"message":"([^"]{0,90})/.exec(examples[kind] ?? '')?.[1];
+    return `${count} × ${kind}${message === undefined ? '' : ` (${message})`}`;
+  });
+}
+
 interface Slice {
   ok: number;
   failed: number;
@@ -66,6 +74,12 @@ function failureOf(reply: Reply): string | undefined {
   if (reply.status !== 200) return `http ${reply.status}`;
   if (!reply.body.includes('"error"')) return reply.body.includes('"result"') ? undefined : 'no result';
   return `code ${/"code":\s*(-?\d+)/.exec(reply.body)?.[1] ?? 'unknown'}`;
+}
+
+/** The part of a failed body that tells why. */
+function excerpt(body: string): string {
+  const at = body.indexOf('"error"');
+  return body.slice(Math.max(0, at), Math.max(0, at) + 300);
 }
 
 export async function runLoad(job: LoadJob): Promise<LoadResult> {
@@ -130,7 +144,7 @@ export async function runLoad(job: LoadJob): Promise<LoadResult> {
     failedLatency.record(now - due);
     if (slice !== undefined) slice.failed += 1;
     failures[failure] = (failures[failure] ?? 0) + 1;
-    examples[failure] ??= 'body' in reply ? reply.body.slice(0, 300) : reply.failure;
+    examples[failure] ??= 'body' in reply ? excerpt(reply.body) : reply.failure;
   }
 
   function launch(connection: HttpConnection, due: number): void {

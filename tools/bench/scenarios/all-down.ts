@@ -1,4 +1,5 @@
 import type { Figure } from '../figure.ts';
+import { describeFailures } from '../load/run-load.ts';
 import type { BenchScenario } from '../scenario.ts';
 import { sleep } from '../stage.ts';
 
@@ -70,7 +71,7 @@ export const allDown: BenchScenario = {
           name: `${how}: calls failed during the outage`,
           unit: '%',
           value: (result.failed / (RATE * (OUTAGE_MS / 1_000))) * 100,
-          note: Object.keys(result.failures).join(', '),
+          note: describeFailures(result).join(', '),
         },
       );
       await stage.stop();

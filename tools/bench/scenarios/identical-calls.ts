@@ -1,3 +1,4 @@
+import { describeFailures } from '../load/run-load.ts';
 import type { BenchScenario } from '../scenario.ts';
 
 const CONCURRENT = 2_000;
@@ -27,7 +28,13 @@ export const identicalCalls: BenchScenario = {
         peer: 2,
         note: 'a new block during the run may add one: another question then',
       },
-      { name: 'errors', unit: 'count', value: result.failed, aim: { max: 0 } },
+      {
+        name: 'errors',
+        unit: 'count',
+        value: result.failed,
+        aim: { max: 0 },
+        note: describeFailures(result).join(', '),
+      },
       { name: 'slowest answer', unit: 'ms', value: result.latency.max, direct: UPSTREAM_MS },
     ];
   },

@@ -1,3 +1,4 @@
+import { describeFailures } from '../load/run-load.ts';
 import type { BenchScenario } from '../scenario.ts';
 import { sleep } from '../stage.ts';
 
@@ -37,7 +38,13 @@ export const memory: BenchScenario = {
       { name: 'memory before', unit: 'MB', value: before / MEGABYTE },
       { name: 'memory after', unit: 'MB', value: after / MEGABYTE, aim: { max: 512 } },
       { name: 'growth per key', unit: 'bytes/key', value: (after - before) / Math.max(1, result.calls) },
-      { name: 'errors', unit: 'count', value: result.failed, aim: { max: 0 } },
+      {
+        name: 'errors',
+        unit: 'count',
+        value: result.failed,
+        aim: { max: 0 },
+        note: describeFailures(result).join(', '),
+      },
     ];
   },
 };

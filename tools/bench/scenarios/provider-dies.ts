@@ -1,5 +1,6 @@
 import type { Figure } from '../figure.ts';
 import type { LoadSlice } from '../load/run-load.ts';
+import { describeFailures } from '../load/run-load.ts';
 import type { BenchScenario } from '../scenario.ts';
 import { sleep } from '../stage.ts';
 
@@ -71,7 +72,7 @@ export const providerDies: BenchScenario = {
           unit: 'count',
           value: result.failed,
           aim: { max: 0 },
-          note: Object.keys(result.failures).join(', '),
+          note: describeFailures(result).join(', '),
         },
         { name: `${death}: p99 before`, unit: 'ms', value: median(before.map(({ p99 }) => p99)) },
         { name: `${death}: worst p99 of a quarter second while dying`, unit: 'ms', value: worst(dyingPhase) },

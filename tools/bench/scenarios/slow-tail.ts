@@ -1,3 +1,4 @@
+import { describeFailures } from '../load/run-load.ts';
 import type { BenchScenario } from '../scenario.ts';
 
 const RATE = 300;
@@ -61,7 +62,13 @@ export const slowTail: BenchScenario = {
         value: calls / Math.max(1, result.calls),
         aim: { max: 1.06 },
       },
-      { name: 'errors', unit: 'count', value: result.failed, aim: { max: 0 } },
+      {
+        name: 'errors',
+        unit: 'count',
+        value: result.failed,
+        aim: { max: 0 },
+        note: describeFailures(result).join(', '),
+      },
     ];
   },
 };

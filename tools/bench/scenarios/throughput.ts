@@ -1,5 +1,6 @@
 import type { Figure } from '../figure.ts';
 import type { CallMix } from '../load/calls.ts';
+import { describeFailures } from '../load/run-load.ts';
 import type { BenchScenario } from '../scenario.ts';
 
 interface Case {
@@ -8,6 +9,9 @@ interface Case {
   readonly peer: number;
   mix(salt: number, finalizedHeight: number): CallMix;
 }
+
+/** Other work on the machine only ever adds to a measurement, so the best of several is the truest. */
+const WINDOWS = 3;
 
 /** CPU of the gateway process per call, in microseconds: what one core carries is 10^6 divided by it. */
 const CASES: readonly Case[] = [
@@ -46,7 +50,7 @@ export const throughput: BenchScenario = {
     const gateway = await stage.gateway([upstream]);
     const finalizedHeight = (await upstream.head()) - 200;
     const figures: Figure[] = [];
-    const shape = { connections: 64, durationMs: quick ? 4_000 : 10_000 };
+    const shape = { connections: 64, durationMs: quick ? 3_000 : 6_000 };
     // Compiling the hot path is not what is asked.
     await stage.load({
       ...shape,
@@ -57,18 +61,36 @@ export const throughput: BenchScenario = {
     let salt = 100;
     for (const { name, aim, peer, mix } of CASES) {
       salt += 2;
-      const direct = await stage.load({ ...shape, url: upstream.url, mix: mix(salt, finalizedHeight) });
-      const { result, microseconds } = await stage.cpuPerCall(gateway, () =>
-        stage.load({ ...shape, url: gateway.url, mix: mix(salt + 1, finalizedHeight) }),
+      const direct = await stage.cpuPerCall(upstream, () =>
+        stage.load({ ...shape, url: upstream.url, mix: mix(salt, finalizedHeight) }),
       );
+      const windows = [];
+      for (let window = 0; window < WINDOWS; window += 1) {
+        salt += 1;
+        windows.push(
+          await stage.cpuPerCall(gateway, () =>
+            stage.load({ ...shape, url: gateway.url, mix: mix(salt, finalizedHeight) }),
+          ),
+        );
+      }
+      const best = Math.min(...windows.map(({ microseconds }) => microseconds));
+      const failures = windows.flatMap(({ result }) => describeFailures(result));
       figures.push(
-        { name: `${name}: CPU`, unit: 'µs/call', value: microseconds, aim: { max: aim }, peer },
+        {
+          name: `${name}: CPU`,
+          unit: 'µs/call',
+          value: best,
+          direct: direct.microseconds,
+          aim: { max: aim },
+          peer,
+          note: `best of ${windows.map(({ microseconds }) => microseconds.toFixed(0)).join(', ')}; direct is the simulator's own`,
+        },
         {
           name: `${name}: throughput`,
           unit: 'calls/s',
-          value: (result.calls / result.durationMs) * 1_000,
-          direct: (direct.calls / direct.durationMs) * 1_000,
-          note: `upstream and load share the cores; errors ${result.failed}`,
+          value: Math.max(...windows.map(({ result }) => (result.calls / result.durationMs) * 1_000)),
+          direct: (direct.result.calls / direct.result.durationMs) * 1_000,
+          note: ['upstream and load share the cores', ...failures].join('; '),
         },
       );
     }
