@@ -2,6 +2,7 @@ import { loadConfig } from '../../lib/config.ts';
 import { runProcess } from '../../lib/lifecycle.ts';
 import { openContractBook, openGatewayDatabase, openSignersFile } from './gateway-routes.ts';
 import { createProcessShell } from './process-shell.ts';
+import { createSignerOpener } from './signers/open-signer.ts';
 import { openSignerPools } from './signers/signer-pools.ts';
 import { createAdvisoryLease } from './store/advisory-lease.ts';
 import { DEFAULT_LANE_TIMING } from './transactions/decide-lane.ts';
@@ -26,7 +27,10 @@ runProcess('gateway-worker', async (scope) => {
     scope,
   });
   const { book, confirmations } = openContractBook(config.CONTRACTS_FILE, chainId);
-  const pools = await openSignerPools(openSignersFile(config.SIGNERS_FILE));
+  const pools = await openSignerPools(
+    openSignersFile(config.SIGNERS_FILE),
+    createSignerOpener({ env: process.env, clock }),
+  );
   const lease = createAdvisoryLease({ pool: postgres.pool, log, clock });
   scope.defer('lease', () => lease.close());
 

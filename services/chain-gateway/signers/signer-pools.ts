@@ -1,4 +1,3 @@
-import { loadKeystore, loadPrivateKeyFile } from './local-signers.ts';
 import type { Signer } from './signer.ts';
 import type { SignerEntry, SignerPolicy, SignerPoolEntry } from './signers-file.ts';
 
@@ -40,7 +39,7 @@ export function createSignerPools(pools: readonly SignerPool[]): SignerPools {
 /** Opens every signer of the file. @throws Error naming the pool and entry that cannot be opened. */
 export async function openSignerPools(
   entries: ReadonlyMap<string, SignerPoolEntry>,
-  open: (entry: SignerEntry) => Promise<Signer> = openLocalSigner,
+  open: (entry: SignerEntry) => Promise<Signer>,
 ): Promise<SignerPools> {
   const pools = await Promise.all(
     [...entries].map(async ([alias, entry]) => ({
@@ -56,10 +55,4 @@ export async function openSignerPools(
     })),
   );
   return createSignerPools(pools);
-}
-
-async function openLocalSigner(entry: SignerEntry): Promise<Signer> {
-  if (entry.type === 'private-key-file') return loadPrivateKeyFile(entry.file);
-  if (entry.type === 'keystore') return loadKeystore(entry.file, entry.passwordFile);
-  throw new Error(`a ${entry.type} signer is opened by open-signer.ts`);
 }
