@@ -1,34 +1,14 @@
 import { join } from 'node:path';
 import type { ChildSpec } from './child.ts';
-import type { Externals } from './externals.ts';
-import { anvilCommand, DEV_CHAIN_ID, isChainReady } from './parts/anvil.ts';
-import { keepPreviousState, repairState } from './parts/chain-state.ts';
-import { type Command, plainEnvironment } from './parts/command.ts';
-import { ensureDatabase, pingPostgres, preparePostgres } from './parts/postgres.ts';
-import { pingRedis, prepareRedis } from './parts/redis.ts';
-import type { Ports } from './ports.ts';
-import { DEV_POOLS, type SecretFiles, type Secrets } from './secrets.ts';
+import { chainChild, local, postgresChild, providerChild, redisChild, STAGE } from './embedded-children.ts';
+import { nodeCommand } from './node-command.ts';
+import { DEV_CHAIN_ID } from './parts/anvil.ts';
+import { ensureDatabase } from './parts/postgres.ts';
+import type { PlanInput } from './plan-input.ts';
+import { DEV_POOLS } from './secrets.ts';
 import { type ServiceName, serviceEnvironments } from './service-environment.ts';
 import { stateFile as stackStateFile } from './state.ts';
 import type { TaskSpec } from './supervisor.ts';
-
-/** Seconds between blocks of the embedded chain. */
-export const BLOCK_TIME_SECONDS = 2;
-
-const PROJECT = join(import.meta.dirname, '..', '..');
-
-/** Stages of shutdown: what is used leaves after what uses it. */
-const STAGE = { part: 0, provider: 1, gateway: 2, app: 3 } as const;
-
-export interface PlanInput {
-  readonly stateDir: string;
-  readonly ports: Ports;
-  readonly secrets: Secrets;
-  readonly secretFiles: SecretFiles;
-  readonly externals: Externals;
-  readonly env: NodeJS.ProcessEnv;
-  readonly onProgress: (line: string) => void;
-}
 
 export interface Plan {
   readonly children: ChildSpec[];
@@ -37,29 +17,6 @@ export interface Plan {
   readonly credentials: Record<string, string>;
   readonly files: Record<string, string>;
   readonly chainId: number;
-}
-
-const local = (port: number): string => `http://127.0.0.1:${port}`;
-
-/** A Node process of this project, without our own environment. */
-function nodeCommand(
-  entry: string,
-  args: readonly string[],
-  env: Record<string, string>,
-  stateDir: string,
-): Command {
-  return {
-    file: process.execPath,
-    args: [join(PROJECT, entry), ...args],
-    // Compiled TypeScript is kept between starts; it takes a third off the time to start.
-    env: plainEnvironment({
-      NODE_COMPILE_CACHE: join(stateDir, 'cache', 'node'),
-      NODE_ENV: 'production',
-      ...env,
-    }),
-    cwd: PROJECT,
-    stopSignal: 'SIGTERM',
-  };
 }
 
 /** True when a service answers 200 at `/readyz`. */
@@ -71,96 +28,6 @@ export async function isServiceReady(url: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function postgresChild(input: PlanInput): ChildSpec {
-  const { ports, secrets, stateDir } = input;
-  const port = ports.postgres;
-  const url = `postgres://rejuve:${secrets.postgresPassword}@127.0.0.1:${port}/postgres`;
-  return {
-    name: 'postgres',
-    kind: 'part',
-    dependsOn: [],
-    stage: STAGE.part,
-    url: `postgres://127.0.0.1:${port}`,
-    command: async () =>
-      (await preparePostgres({ port, dir: join(stateDir, 'postgres'), password: secrets.postgresPassword }))
-        .command,
-    isReady: async () => (await pingPostgres(url)) === undefined,
-  };
-}
-
-function redisChild(input: PlanInput): ChildSpec {
-  const { ports, secrets, stateDir, onProgress } = input;
-  const port = ports.redis;
-  const url = `redis://:${secrets.redisPassword}@127.0.0.1:${port}`;
-  return {
-    name: 'redis',
-    kind: 'part',
-    dependsOn: [],
-    stage: STAGE.part,
-    url: `redis://127.0.0.1:${port}`,
-    command: async () =>
-      (
-        await prepareRedis({
-          port,
-          dir: join(stateDir, 'redis'),
-          password: secrets.redisPassword,
-          durable: true,
-          onProgress,
-        })
-      ).command,
-    isReady: async () => (await pingRedis(url)) === undefined,
-  };
-}
-
-function chainChild(input: PlanInput): ChildSpec {
-  const port = input.ports.anvil;
-  const stateFile = join(input.stateDir, 'chain', 'state.json');
-  return {
-    name: 'anvil',
-    kind: 'part',
-    dependsOn: [],
-    stage: STAGE.part,
-    url: local(port),
-    command: () => {
-      const repaired = repairState(stateFile);
-      if (repaired === 'restored')
-        input.onProgress('the chain was killed while it was saved: it starts from the save before');
-      if (repaired === 'lost')
-        input.onProgress('the saved chain is torn and starts afresh: run `make reset` if services disagree');
-      return anvilCommand({ port, blockTimeSeconds: BLOCK_TIME_SECONDS, stateFile });
-    },
-    isReady: async () => {
-      const ready = await isChainReady(local(port), DEV_CHAIN_ID);
-      if (ready) keepPreviousState(stateFile);
-      return ready;
-    },
-  };
-}
-
-/** One of the two providers: a front before the embedded chain that can be told to misbehave. */
-function providerChild(name: 'alpha' | 'beta', input: PlanInput): ChildSpec {
-  const { ports, stateDir } = input;
-  const chain = `127.0.0.1:${ports.anvil}`;
-  return {
-    name,
-    kind: 'provider',
-    dependsOn: ['anvil'],
-    stage: STAGE.provider,
-    url: local(ports[name]),
-    command: () =>
-      nodeCommand(
-        'tools/simulator/main.ts',
-        [
-          ...['--name', name, '--upstream', `http://${chain}`, '--upstream-ws', `ws://${chain}`],
-          ...['--port', `${ports[name]}`, '--control-port', `${ports[`${name}-control`]}`],
-        ],
-        {},
-        stateDir,
-      ),
-    isReady: () => isChainReady(local(ports[name]), DEV_CHAIN_ID),
-  };
 }
 
 function serviceChild(
