@@ -37,7 +37,9 @@ export async function startE2eStack(): Promise<E2eStack> {
       const children = Object.entries(stack.state().children).filter(([, child]) => child.kind === 'service');
       const texts = children.map(async ([name, child]) => {
         const text = await readFile(child.log, 'utf8').catch((error: Error) => error.message);
-        return `--- ${name}\n${text.slice(-LOG_CHARACTERS)}`;
+        // Served requests are many and tell little; what else was logged is what explains.
+        const lines = text.split('\n').filter((line) => !line.includes('"msg":"request"'));
+        return `--- ${name}\n${lines.join('\n').slice(-LOG_CHARACTERS)}`;
       });
       return (await Promise.all(texts)).join('\n');
     },
