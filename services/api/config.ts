@@ -42,6 +42,10 @@ export const apiConfig = defineConfig({
     REQUESTER_POOLS: csv(z.string().min(1))
       .default(['lab'])
       .describe('Signer pools that take up permissions, each with an identity of its own'),
+    TREASURY_POOL: z
+      .string()
+      .default('treasury')
+      .describe('Signer pool that pays rewards and settles offers'),
     SIGNER_POOLS: csv(z.string().min(1))
       .default(['treasury', 'sponsor', 'lab'])
       .describe('Signer pools that clients may be allowed to use; named in errors'),
@@ -57,6 +61,15 @@ export const apiConfig = defineConfig({
       .string()
       .optional()
       .describe('Folder whose files answer metadata: URIs; development only'),
+    ATTESTERS: csv(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'expected an address'))
+      .default([])
+      .describe('Attesters whose attestations count as verification'),
+    ANALYTICS_URL: url()
+      .optional()
+      .describe('Where usage events are posted instead of being kept in Postgres'),
+    ANALYTICS_SECRET: secret(z.string().min(16))
+      .optional()
+      .describe('Signs what is posted to ANALYTICS_URL; required with it'),
     DATABASE_POOL_MAX: integer({ min: 1, max: 200, default: 10 }).describe('Connections to Postgres at most'),
   },
 });

@@ -13,6 +13,7 @@ import { closeRedis, createRedis, pingRedis } from '../../lib/redis.ts';
 import { createServiceAuth } from '../../lib/service-auth.ts';
 import { createServiceClient } from '../../lib/service-client.ts';
 import { systemClock } from '../../lib/time.ts';
+import { API_VERSION, apiInfo, apiRoutes } from './api-routes.ts';
 import { createChainReader } from './chain/chain-reader.ts';
 import { createContracts } from './chain/contracts.ts';
 import { createGateway } from './chain/gateway.ts';
@@ -24,26 +25,34 @@ import { followChainEvents } from './data/chain-events.ts';
 import type { ApiDatabase } from './database.ts';
 import { createAuthenticators } from './governance/authenticate.ts';
 import { createGuard } from './governance/guard.ts';
+import { createIdempotent, createIdempotentOutside } from './governance/idempotent.ts';
 import { createRateLimiter } from './governance/rate-limit.ts';
 import { createUserTokenVerifier } from './governance/user-tokens.ts';
 import { apiMigrations } from './migrations.ts';
 import { createConsentStore } from './nfts/consent-store.ts';
 import { createMetadataReader } from './nfts/metadata.ts';
-import { nftRoutes } from './nfts/nft-routes.ts';
-import { permissionRoutes } from './nfts/permission-routes.ts';
 import { createPermissionService } from './nfts/permission-service.ts';
-import { relayRoutes } from './nfts/relay-routes.ts';
 import { createRelayService } from './nfts/relay-service.ts';
+import { createVerificationService } from './nfts/verification-service.ts';
+import { createOfferService } from './offers/service.ts';
+import { createOfferStore } from './offers/store.ts';
+import { createRewardService } from './rewards/service.ts';
+import { createRewardStore } from './rewards/store.ts';
+import { postgresSink, webhookSink } from './telemetry/analytics-sink.ts';
+import { createQuotas } from './telemetry/quota.ts';
+import { createUsageRecorder } from './telemetry/usage-recorder.ts';
+import { createUsageStore } from './telemetry/usage-store.ts';
 import { createHttpQuoteSource } from './tokens/quotes.ts';
-import { tokenRoutes } from './tokens/routes.ts';
 import { createTokenService } from './tokens/service.ts';
-import { transactionRoutes } from './transactions/routes.ts';
+import { createPrepareService } from './transactions/prepare-service.ts';
 import { createTransactionService } from './transactions/service.ts';
+import { createSubmissionService } from './transactions/submission-service.ts';
+import { createSubmissionStore } from './transactions/submission-store.ts';
 import { createPeople } from './wallets/people.ts';
-import { walletRoutes } from './wallets/routes.ts';
 import { createWalletService } from './wallets/service.ts';
 
-export const API_VERSION = '1.0.0';
+/** How often payments that a crash left behind are made good. */
+const SETTLE_MS = 15_000;
 
 /** Builds the API from its settings and starts it; everything built is taken down by the scope. */
 export async function startApi(
@@ -102,6 +111,27 @@ export async function startApi(
     ? createHttpQuoteSource({ template: config.QUOTE_URL, cache, clock, log })
     : undefined;
   const tokens = createTokenService({ gateway, chain, contracts, cache, quotes });
+  const prepare = createPrepareService({
+    chain,
+    contracts,
+    chainId: config.CHAIN_ID,
+    rejuveToken: tokens.rejuveToken,
+  });
+  const submissions = createSubmissionService({
+    store: createSubmissionStore(postgres.db),
+    chain,
+    chainId: config.CHAIN_ID,
+    confirmations: manifest.confirmations,
+    wallets,
+    random,
+  });
+  const verification = createVerificationService({
+    gateway,
+    chain,
+    contracts,
+    attesters: config.ATTESTERS,
+    clock,
+  });
   const relay = createRelayService({
     gateway,
     chain,
@@ -122,12 +152,48 @@ export async function startApi(
     log,
     requesterPools: config.REQUESTER_POOLS,
   });
+  const payments = {
+    transaction: postgres.transaction,
+    gateway,
+    chain,
+    contracts,
+    wallets,
+    rejuveToken: tokens.rejuveToken,
+    treasuryPool: config.TREASURY_POOL,
+    clock,
+    random,
+    log,
+  };
+  const rewards = createRewardService({ ...payments, store: createRewardStore(postgres.db) });
+  const offers = createOfferService({
+    ...payments,
+    store: createOfferStore(postgres.db),
+    db: postgres.db,
+    confirmations: manifest.confirmations,
+  });
   const metadata = createMetadataReader({
     ipfsGateway: config.IPFS_GATEWAY,
     metadataDir: config.METADATA_DIR,
   });
   scope.defer('metadata reader', () => metadata.close());
 
+  const usage = createUsageStore(postgres.db);
+  const sink =
+    config.ANALYTICS_URL && config.ANALYTICS_SECRET
+      ? webhookSink({ url: config.ANALYTICS_URL, secret: config.ANALYTICS_SECRET, clock, random })
+      : postgresSink(postgres.db);
+  const recorder = createUsageRecorder({
+    store: usage,
+    sink,
+    secret: config.CURSOR_SECRET,
+    clock,
+    log,
+    metrics,
+  });
+  scope.defer('usage recorder', () => recorder.close());
+  const quotas = createQuotas({ redis, prefix: config.REDIS_PREFIX, store: usage, clock, log });
+  const idempotent = createIdempotent(postgres);
+  const idempotentOutside = createIdempotentOutside(postgres);
   const limiter = createRateLimiter({ redis, prefix: config.REDIS_PREFIX, clock, log, metrics });
   const http = createHttpApp({
     service: 'api',
@@ -136,14 +202,25 @@ export async function startApi(
     metrics,
     clock,
     random,
-    routes: [
-      ...tokenRoutes({ tokens }),
-      ...walletRoutes({ wallets }),
-      ...transactionRoutes({ transactions, clock }),
-      ...nftRoutes({ contracts, chain, gateway, metadata }),
-      ...relayRoutes({ relay }),
-      ...permissionRoutes({ permissions, cursors }),
-    ],
+    routes: apiRoutes({
+      tokens,
+      wallets,
+      transactions,
+      submissions,
+      prepare,
+      nfts: { contracts, chain, gateway, metadata },
+      relay,
+      permissions,
+      verification,
+      rewards,
+      offers,
+      clients,
+      usage: { store: usage, quotas, recorder },
+      cursors,
+      idempotent,
+      idempotentOutside,
+      clock,
+    }),
     authenticate: createAuthenticators({
       verifyUserToken: createUserTokenVerifier({
         jwksUrl: `${config.USER_URL}/.well-known/jwks.json`,
@@ -155,20 +232,23 @@ export async function startApi(
           throw asDependencyError(error);
         }),
     }),
-    guard: createGuard({ limiter, requestsPerMinute: config.REQUESTS_PER_MINUTE }),
+    guard: createGuard({ limiter, quotas, recorder, clock, requestsPerMinute: config.REQUESTS_PER_MINUTE }),
     readiness: [
       { name: 'postgres', check: (signal) => postgres.ping(signal) },
       { name: 'redis', check: () => pingRedis(redis) },
       { name: 'gateway', check: (signal) => gatewayClient.ping(signal) },
       { name: 'user', check: (signal) => userClient.ping(signal) },
     ],
-    openapi: {
-      title: 'Rejuve API',
-      version: API_VERSION,
-      description:
-        'Tokens, NFTs, wallets and transactions of the Rejuve Longevity App. Chain-derived answers say as of which block they hold; amounts are exact decimal strings; errors are RFC 9457 problem documents.',
-    },
+    openapi: apiInfo,
   });
+  const settling = clock.setInterval(() => {
+    for (const part of [rewards, offers]) {
+      part
+        .settle()
+        .catch((err: unknown) => log.warn({ err }, 'payments could not be settled; tried again soon'));
+    }
+  }, SETTLE_MS);
+  scope.defer('settling', () => settling.cancel());
   const following = followChainEvents({ gateway, cache, db: postgres.db, clock, log, signal: scope.signal });
   scope.defer('chain events', () => following);
   const server = await startServer({ listener: http.app, host: config.HOST, port: config.PORT, log, clock });

@@ -24,6 +24,8 @@ export function createContracts(manifest: ContractsManifest) {
   return {
     manifest,
     addressOf,
+    abiOf: (name: string): Interface | undefined => ABIS[name],
+    names: (): string[] => Object.keys(manifest.contracts).filter((name) => ABIS[name] !== undefined),
     has: (name: string): boolean => manifest.contracts[name] !== undefined,
     nameOf: (address: string): string | undefined =>
       Object.entries(manifest.contracts).find(([, entry]) => sameAddress(entry.address, address))?.[0],

@@ -188,6 +188,8 @@ export const gatewayIdentity = z.object({
     .nullable(),
 });
 
+export const gatewayAttestations = z.object({ asOf, data: z.array(z.object({ uid: z.string() })), page });
+
 export const gatewayEvents = z.object({
   events: z.array(
     z.object({

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ServiceClient } from '../../../lib/service-client.ts';
 import {
   type GatewayTransaction,
+  gatewayAttestations,
   gatewayBalances,
   gatewayDataSubmissions,
   gatewayEvents,
@@ -54,6 +55,9 @@ export function createGateway(deps: { client: ServiceClient; chainId: number }) 
       list('/internal/permissions', gatewayPermissions, query, signal),
     dataSubmissions: (query: Query, signal?: AbortSignal) =>
       list('/internal/data-submissions', gatewayDataSubmissions, query, signal),
+
+    attestations: (query: Query, signal?: AbortSignal) =>
+      list('/internal/attestations', gatewayAttestations, query, signal),
 
     identity: (address: string, signal?: AbortSignal) =>
       list(`/internal/identities/${address}`, gatewayIdentity, {}, signal),

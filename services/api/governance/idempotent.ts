@@ -73,3 +73,34 @@ export function createIdempotent(postgres: Pick<Postgres<ApiDatabase>, 'transact
     return reply(answer.status, answer.body, answer.replayed ? { [REPLAYED_HEADER]: 'true' } : {});
   };
 }
+
+export type RunIdempotentOutside = ReturnType<typeof createIdempotentOutside>;
+
+class NotYet extends Error {}
+
+/**
+ * The same promise for effects that are idempotent by nature and must not run inside a database transaction (they
+ * call other services, or open transactions of their own). Two requests at once may both act; both get one answer.
+ */
+export function createIdempotentOutside(postgres: Pick<Postgres<ApiDatabase>, 'transaction'>) {
+  return async (
+    context: Keyed,
+    operation: string,
+    act: (scoped: string) => Promise<{ status: number; body: unknown }>,
+    fingerprint: unknown = context.body,
+  ): Promise<Reply> => {
+    const { key, scoped } = keyOf(context, operation);
+    const request = { principal: principalKey(context.principal), operation, key, body: fingerprint ?? null };
+    const record = (make: () => Promise<{ status: number; body: unknown }>) =>
+      postgres.transaction((trx) => withIdempotency(trx, request, make));
+    try {
+      const known = await record(() => Promise.reject(new NotYet()));
+      return reply(known.status, known.body, { [REPLAYED_HEADER]: 'true' });
+    } catch (error) {
+      if (!(error instanceof NotYet)) throw error;
+    }
+    const made = await act(scoped);
+    const answer = await record(async () => made);
+    return reply(answer.status, answer.body);
+  };
+}

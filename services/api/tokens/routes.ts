@@ -27,6 +27,7 @@ export function tokenRoutes({ tokens }: { tokens: TokenService }): Route[] {
       path: '/v1/wallets/{address}/balances',
       operationId: 'getWalletBalances',
       summary: 'Read the token balances of a wallet',
+      deprecated: { since: '2026-11-01', sunset: '2027-11-01', successor: '/v2/wallets/{address}/balances' },
       description:
         'Balances are public facts of the chain: any caller with the scope may read those of any address.',
       tags: ['Tokens'],

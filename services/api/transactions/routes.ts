@@ -7,17 +7,17 @@ import { idempotencyErrors, idempotencyHeaders, keyOf } from '../governance/idem
 import { relayTransactionEvents } from './event-relay.ts';
 import { createTransactionBody, transactionsQuery } from './schemas.ts';
 import type { TransactionService } from './service.ts';
+import type { SubmissionService } from './submission-service.ts';
 import { toView, transactionSchema } from './view.ts';
 
 const idParams = z.object({ id: z.string().min(1).max(128).describe('Id that the creation answered') });
 
-export function transactionRoutes({
-  transactions,
-  clock,
-}: {
+export function transactionRoutes(deps: {
   transactions: TransactionService;
+  submissions: SubmissionService;
   clock: Clock;
 }): Route[] {
+  const { transactions, submissions, clock } = deps;
   const tags = ['Transactions'];
   return [
     defineRoute({
@@ -82,7 +82,12 @@ export function transactionRoutes({
       responses: { 200: { description: 'The transaction as it is now.', schema: transactionSchema } },
       errors: ['not_found', 'dependency_unavailable'],
       handler: async ({ principal, params }) =>
-        reply(200, toView(await transactions.get(principal, params.id))),
+        reply(
+          200,
+          submissions.isOurs(params.id)
+            ? await submissions.get(principal, params.id)
+            : toView(await transactions.get(principal, params.id)),
+        ),
     }),
     defineRoute({
       method: 'post',

@@ -5,7 +5,7 @@ import { transactionState } from '../chain/gateway-shapes.ts';
 import { cursorParam, limitParam } from '../chain/schemas.ts';
 
 /** An argument of a contract call: numbers as decimal strings, bytes as hex, tuples and arrays as lists. */
-const argument: z.ZodType = z
+export const argument: z.ZodType = z
   .lazy(() => z.union([z.string().max(20_000), z.boolean(), z.array(argument).max(200)]))
   .meta({
     id: 'ContractArgument',

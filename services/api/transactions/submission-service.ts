@@ -1,0 +1,171 @@
+import { Transaction } from 'ethers';
+import { AppError } from '../../../lib/errors.ts';
+import type { Principal } from '../../../lib/http/route.ts';
+import type { Random } from '../../../lib/random.ts';
+import { type ChainReader, RpcError } from '../chain/chain-reader.ts';
+import { mayReadRecordOf, principalKey } from '../governance/authorise.ts';
+import type { WalletService } from '../wallets/service.ts';
+import type { SubmissionStore, Submitted } from './submission-store.ts';
+import type { TransactionView } from './view.ts';
+
+/** Answers of nodes that hold these very bytes already: it is on its way, as wanted. */
+const KNOWN = /already known|known transaction|already imported|already in mempool/i;
+
+interface Receipt {
+  readonly blockNumber: string;
+  readonly blockHash: string;
+  readonly status?: string;
+}
+
+export type SubmissionService = ReturnType<typeof createSubmissionService>;
+
+/** Transactions that people signed with their own wallets: checked, saved, broadcast, followed. */
+export function createSubmissionService(deps: {
+  store: SubmissionStore;
+  chain: Pick<ChainReader, 'call' | 'latest'>;
+  chainId: number;
+  confirmations: number;
+  wallets: Pick<WalletService, 'requireOwner'>;
+  random: Pick<Random, 'uuid'>;
+}) {
+  const { store, chain, chainId, confirmations, wallets, random } = deps;
+
+  const refuse = (rule: string, detail: string, message: string, cause?: unknown): AppError =>
+    new AppError('invalid_argument', message, {
+      cause,
+      errors: [{ pointer: '/rawTransaction', rule, detail }],
+    });
+
+  function parse(raw: string): Transaction {
+    let transaction: Transaction;
+    try {
+      transaction = Transaction.from(raw);
+    } catch (cause) {
+      throw refuse(
+        'encoding',
+        'RLP of a signed transaction, as a wallet makes it',
+        'This is not a transaction.',
+        cause,
+      );
+    }
+    if (!transaction.isSigned() || !transaction.from || !transaction.hash) {
+      throw refuse('signed', 'a signed transaction', 'The transaction is not signed.');
+    }
+    if (transaction.chainId !== BigInt(chainId)) {
+      throw refuse(
+        'chain',
+        `chain id ${chainId}`,
+        `The transaction is for chain ${transaction.chainId}; this is chain ${chainId}.`,
+      );
+    }
+    return transaction;
+  }
+
+  /** How far it is, from what the chain says now. */
+  async function view(entry: Submitted): Promise<TransactionView> {
+    const [receipt, head] = await Promise.all([
+      chain.call<Receipt | null>('eth_getTransactionReceipt', [entry.hash]),
+      chain.latest(),
+    ]);
+    const blockNumber = receipt ? Number(receipt.blockNumber) : null;
+    const depth = blockNumber === null ? 0 : Math.max(0, head.blockNumber - blockNumber);
+    const reverted = receipt?.status === '0x0';
+    const state = !receipt
+      ? 'submitted'
+      : reverted
+        ? 'failed'
+        : depth >= confirmations
+          ? 'confirmed'
+          : 'included';
+    return {
+      id: entry.id,
+      chainId,
+      state,
+      signer: { alias: 'self', address: entry.from },
+      to: entry.to,
+      contract: null,
+      function: null,
+      args: null,
+      value: entry.value,
+      nonce: entry.nonce,
+      hash: entry.hash,
+      blockNumber,
+      blockHash: receipt?.blockHash ?? null,
+      confirmations: depth,
+      error: reverted
+        ? { code: 'transaction_reverted', message: 'The transaction failed in its block.' }
+        : null,
+      purpose: null,
+      createdAt: entry.createdAt.toISOString(),
+      updatedAt: new Date(Math.max(Date.parse(head.blockTime), entry.createdAt.getTime())).toISOString(),
+    };
+  }
+
+  async function broadcast(raw: string): Promise<void> {
+    try {
+      await chain.call('eth_sendRawTransaction', [raw]);
+    } catch (error) {
+      if (!(error instanceof RpcError) || KNOWN.test(error.message)) {
+        if (error instanceof RpcError) return;
+        throw error;
+      }
+      if (/nonce too low/i.test(error.message)) {
+        // It may be this very transaction that used the nonce.
+        const mined = await chain.call('eth_getTransactionReceipt', [Transaction.from(raw).hash]);
+        if (mined) return;
+        throw new AppError('conflict', 'The nonce was used by another transaction; prepare it again.', {
+          cause: error,
+        });
+      }
+      if (/insufficient funds/i.test(error.message)) {
+        throw new AppError('insufficient_funds', 'The wallet cannot pay for the value and the fees.', {
+          cause: error,
+        });
+      }
+      throw new AppError('transaction_reverted', `The chain refused it: ${error.message.slice(0, 200)}.`, {
+        cause: error,
+      });
+    }
+  }
+
+  return {
+    isOurs: (id: string): boolean => id.startsWith('wtx-'),
+
+    /** The same bytes twice are one transaction, whatever the idempotency key. */
+    async submit(principal: Principal, raw: string): Promise<TransactionView> {
+      const transaction = parse(raw);
+      const from = transaction.from as string;
+      await wallets.requireOwner(principal, from);
+      const entry = await store.add({
+        id: `wtx-${random.uuid()}`,
+        principal: principalKey(principal),
+        chainId,
+        hash: transaction.hash as string,
+        raw,
+        from,
+        to: transaction.to,
+        value: transaction.value.toString(),
+        nonce: transaction.nonce,
+        selector: transaction.data.length >= 10 ? transaction.data.slice(0, 10) : null,
+      });
+      await broadcast(raw);
+      return view(entry);
+    },
+
+    async get(principal: Principal, id: string): Promise<TransactionView> {
+      const entry = await store.find(id);
+      if (!entry || !mayReadRecordOf(principal, entry.principal)) {
+        throw new AppError('not_found', 'There is no such transaction.');
+      }
+      const now = await view(entry);
+      // Nodes forget what waits too long; sending the same bytes again can do no harm.
+      if (now.state === 'submitted') await broadcast(entry.raw).catch(() => undefined);
+      return now;
+    },
+
+    async list(principal: Principal, before: string | undefined, limit: number): Promise<Submitted[]> {
+      return store.list(principalKey(principal), before, limit);
+    },
+    view,
+  };
+}
