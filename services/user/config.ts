@@ -98,6 +98,8 @@ export const userConfig = defineConfig({
     RECONCILE_INTERVAL_MS: integer({ min: 1_000, default: 60_000 }).describe(
       'How often balances are compared with the chain',
     ),
+    REWARD_SIGNER: z.string().min(1).default('treasury').describe('Signer pool that pays rewards'),
+    PAYOUT_INTERVAL_MS: integer({ min: 100, default: 10_000 }).describe('How often owed rewards are paid'),
     AUTH_PER_MINUTE: integer({ min: 1, default: 300 }).describe(
       'Calls of sign-in routes per network and minute',
     ),

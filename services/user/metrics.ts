@@ -38,6 +38,11 @@ export function createUserMetrics(metrics: Metrics) {
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
   });
   return {
+    awards: metrics.counter({
+      name: 'reward_awards_total',
+      help: 'Awards by the state they reached.',
+      labels: ['state'],
+    }),
     planned: metrics.counter({
       name: 'deliveries_planned_total',
       help: 'Deliveries planned with an inbox row.',

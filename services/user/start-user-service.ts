@@ -65,6 +65,10 @@ import { preferenceStore } from './preferences/store.ts';
 import { profileRoutes } from './profiles/routes.ts';
 import { createProfiles } from './profiles/service.ts';
 import { profileStore } from './profiles/store.ts';
+import { createPayouts } from './rewards/payouts.ts';
+import { rewardRoutes } from './rewards/routes.ts';
+import { createRewards } from './rewards/service.ts';
+import { rewardStore } from './rewards/store.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { createSessions } from './sessions/service.ts';
 import { sessionStore } from './sessions/store.ts';
@@ -259,6 +263,30 @@ export async function startUserService(
     onSignIn: (method, outcome) => counts.signIns.inc({ method, outcome }),
   });
 
+  const rewards = createRewards({
+    postgres,
+    store: rewardStore,
+    clock,
+    random,
+    ledgerIds: profileStore.ledgerIds,
+    post: ledger.post,
+    entryIdOf: ledgerStore.entryIdOf,
+    notify: inbox.apply,
+    onAward: (_campaign, state) => counts.awards.inc({ state }),
+  });
+  const payouts = createPayouts({
+    postgres,
+    store: rewardStore,
+    gateway: gatewayClient,
+    chainId: config.CHAIN_ID,
+    signer: config.REWARD_SIGNER,
+    clock,
+    random,
+    log,
+    ledgerIds: profileStore.ledgerIds,
+    post: ledger.post,
+  });
+
   // Events of the chain
   const handleBatch = createBatchHandler({
     walletsByAddress: walletStore.byAddresses,
@@ -268,7 +296,7 @@ export async function startUserService(
     applyToLedger: ledger.applyEvents,
     noticesOf,
     notify: inbox.apply,
-    also: [],
+    also: [rewards.applyNotices],
   });
   const consumer = createConsumer({
     postgres,
@@ -432,6 +460,7 @@ export async function startUserService(
         notOwned: () =>
           new AppError('forbidden', 'This wallet is not linked to the account that is signed in.'),
       }),
+      ...rewardRoutes({ rewards, postgres, store: rewardStore, exists: profiles.exists, clock }),
       ...accountRoutes({ accounts, requireStepUp }),
       ...deliveryRoutes({
         targets: deliveries.targets,
@@ -567,6 +596,7 @@ export async function startUserService(
       await audit.pass(signal, 5_000);
       return false;
     });
+    loop('payouts', config.PAYOUT_INTERVAL_MS, payouts.pass);
     loop('reconcile', config.RECONCILE_INTERVAL_MS, async () => {
       await reconciler.pass({ limit: 1_000 });
       return false;

@@ -30,11 +30,7 @@ export function createBatchHandler<N>(deps: {
   noticesOf: (event: ChainEvent, personOf: (address: string) => string | undefined) => readonly N[];
   notify: (trx: Db, notices: readonly N[]) => Promise<unknown>;
   /** Further listeners: rewards, analytics. */
-  also: readonly ((
-    trx: Db,
-    events: readonly ChainEvent[],
-    wallets: ReadonlyMap<string, Matched>,
-  ) => Promise<void>)[];
+  also: readonly ((trx: Db, notices: readonly N[]) => Promise<void>)[];
 }): BatchHandler {
   return async (trx, raw) => {
     const events = await deps.enrich(trx, raw);
@@ -56,10 +52,10 @@ export function createBatchHandler<N>(deps: {
       relevant.push({ ...event, data: { ...event.data, symbol, decimals } });
     }
     await deps.applyToLedger(trx, relevant, wallets);
-    await deps.notify(
-      trx,
-      relevant.flatMap((event) => deps.noticesOf(event, (address) => wallets.get(address)?.personId)),
+    const notices = relevant.flatMap((event) =>
+      deps.noticesOf(event, (address) => wallets.get(address)?.personId),
     );
-    for (const listener of deps.also) await listener(trx, relevant, wallets);
+    await deps.notify(trx, notices);
+    for (const listener of deps.also) await listener(trx, notices);
   };
 }

@@ -15,7 +15,8 @@ export interface Posted {
  * Posts a batch of balanced entries within `trx`: entries in order, each posting with the balance it leads to.
  * A draft whose event key exists is skipped, so the same batch can be posted any number of times.
  *
- * @throws AppError `insufficient_funds` when an account that must not be overdrawn would be.
+ * @throws AppError `insufficient_funds` when an account that must not be overdrawn would be. A reversal may overdraw: what
+ *   was spent of a reward that is taken back becomes a debt.
  */
 export async function postEntries(
   trx: Db,
@@ -69,7 +70,13 @@ export async function postEntries(
         const { id } = accountOf(account);
         const before = balances.get(id);
         const after = before === undefined ? null : before + amount;
-        if (after !== null && after < 0n && amount < 0n && refusesOverdraft(account.kind))
+        if (
+          after !== null &&
+          after < 0n &&
+          amount < 0n &&
+          entry.reverses === undefined &&
+          refusesOverdraft(account.kind)
+        )
           throw new AppError(
             'insufficient_funds',
             `The ${account.kind} account holds ${before}, and ${-amount} was asked of it.`,

@@ -216,6 +216,11 @@ export const ledgerStore = {
     );
   },
 
+  async entryIdOf(db: Db, eventKey: string): Promise<number | undefined> {
+    return (await first(db, sql<{ id: number }>`select id from ledger_entries where event_key = ${eventKey}`))
+      ?.id;
+  },
+
   accountsOfReference(
     db: Db,
     owner: string,

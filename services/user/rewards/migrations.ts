@@ -50,4 +50,9 @@ create table reward_payouts (
 );
 create index reward_payouts_open on reward_payouts (updated_at) where state in ('prepared', 'requested');`,
   },
+  {
+    id: '0015-reward-assets',
+    sql: `
+insert into ledger_assets (id, symbol, decimals) values ('points:rejuve', 'points', 0), ('owed:rjv', 'RJV', 6) on conflict do nothing;`,
+  },
 ];

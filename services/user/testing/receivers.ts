@@ -9,7 +9,7 @@ const ece = require('http_ece') as {
   decrypt(body: Buffer, options: { version: string; privateKey: unknown; authSecret: Buffer }): Buffer;
 };
 const { SMTPServer } = require('smtp-server') as {
-  SMTPServer: new (options: Record<string, any>) => any;
+  SMTPServer: new (options: Record<string, unknown>) => ReturnType<typeof JSON.parse>;
 };
 const { simpleParser } = require('mailparser') as { simpleParser(source: Buffer): Promise<ParsedMail> };
 
