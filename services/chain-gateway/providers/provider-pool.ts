@@ -25,6 +25,8 @@ export interface PickRequest {
   readonly tried: readonly Provider[];
   /** Providers that are out may be asked when nobody else is left. */
   readonly desperate: boolean;
+  /** Only providers with plenty of their allowance left: for calls that are worth something, but not another call. */
+  readonly spare?: boolean;
 }
 
 export interface ProviderPool {
@@ -106,6 +108,7 @@ export function createProviderPool(deps: {
         continue;
       }
       const remaining = provider.rateLimit.remaining();
+      if (request.spare === true && remaining < COMFORTABLE_REMAINING) continue;
       if (remaining > chosenRemaining) {
         chosen = provider;
         chosenRemaining = remaining;

@@ -2,8 +2,11 @@ import type { Clock } from '../../../lib/time.ts';
 
 /** Share of a second that may be sent at once. Small, because providers count in short windows. */
 const BURST_SECONDS = 0.1;
-/** Window in which accepted calls are counted, to know what the provider really took before it refused. */
-const WINDOW_MS = 1_000;
+/** What the provider accepted is counted in slots of this length, the last second of them. */
+const SLOT_MS = 100;
+const SLOTS = 10;
+/** A count over a shorter time than this says nothing about a rate. */
+const MIN_SPAN_MS = 50;
 /**
  * Growth per second while the limit is in use and nothing is refused. It starts slowly, because a limit that was just
  * met is probably still there, and doubles every few seconds, because one that was not met again may have been lifted.
@@ -13,11 +16,20 @@ const GROWTH_DOUBLES_EVERY_MS = 3_000;
 const MAX_GROWTH_PER_SECOND = 1;
 /** Share of the limit that must be in use before it grows: an unused limit teaches nothing. */
 const USE_TO_GROW = 0.85;
-/** After a refusal the limit rests this long, or this many times the pause the provider asked for, before it grows. */
+/**
+ * How long the limit rests after a refusal before it grows. A refusal that came with a pause has cost that pause, so
+ * the next one is risked later: at this many times the pause, trying again costs less than two per cent.
+ */
 const REST_MS = 5_000;
-const REST_PER_PAUSE = 15;
-/** Cut below what was accepted, so that the next window fits. */
-const CUT = 0.97;
+const REST_PER_PAUSE = 60;
+const MAX_REST_MS = 120_000;
+/** Cut when refused again soon after the last cut: the limit is still far too high. */
+const DEEP_CUT = 0.8;
+const SOON_MS = 3_000;
+/** Cut when refused after the limit had held for a while. */
+const LIGHT_CUT = 0.95;
+/** The first estimate stays below what was accepted, which includes the provider's allowance for bursts. */
+const FIRST_CUT = 0.9;
 /** Several refusals of one moment are one piece of news. */
 const CUT_AT_MOST_EVERY_MS = 300;
 const SMALLEST_RATE = 1;
@@ -39,45 +51,61 @@ export interface RateLimit {
   readonly learned: boolean;
 }
 
+/** Counts events of the last second in slots. */
+function createSecond(clock: Pick<Clock, 'monotonic'>): {
+  add(): void;
+  sum(now: number): number;
+  clear(): void;
+} {
+  const counts = new Array<number>(SLOTS).fill(0);
+  let slot = Math.floor(clock.monotonic() / SLOT_MS);
+  const roll = (now: number): void => {
+    const current = Math.floor(now / SLOT_MS);
+    const steps = Math.min(SLOTS, current - slot);
+    for (let i = 1; i <= steps; i++) counts[(slot + i) % SLOTS] = 0;
+    slot = current;
+  };
+  return {
+    add() {
+      roll(clock.monotonic());
+      counts[slot % SLOTS] = (counts[slot % SLOTS] as number) + 1;
+    },
+    sum(now) {
+      roll(now);
+      let total = 0;
+      for (const count of counts) total += count;
+      return total;
+    },
+    clear: () => void counts.fill(0),
+  };
+}
+
 /**
- * A provider's rate limit, declared or learned: unlimited until the first 429, then what the provider accepted in
- * the last second, growing slowly while it is in use and cut when refused. Never below one call per second.
+ * A provider's rate limit, declared or learned: unlimited until the first 429, then near what the provider accepted;
+ * cut while it refuses, back to the last rate that held when a careful raise goes too far. Never below one call per
+ * second.
  */
 export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: number | undefined): RateLimit {
   const ceiling = declared ?? Number.POSITIVE_INFINITY;
   let rate = ceiling;
   let learned = false;
+  /** The rate that had held for a whole rest before the last growth began. */
+  let held = Number.POSITIVE_INFINITY;
+  let growing = false;
   let tokens = Number.isFinite(rate) ? Math.max(1, rate * BURST_SECONDS) : 0;
   let at = clock.monotonic();
-  let pausedUntil = 0;
+  let pausedUntil = Number.NEGATIVE_INFINITY;
   let growAfter = 0;
   let lastCutAt = Number.NEGATIVE_INFINITY;
   let grownAt = at;
-  // Accepted and sent calls in two half windows: a sliding count without a list.
-  let windowStart = at;
-  let accepted = 0;
-  let acceptedBefore = 0;
-  let taken = 0;
+  /** Since when calls have been flowing, without a pause. */
+  let flowingSince: number | undefined;
+  const accepted = createSecond(clock);
+  const taken = createSecond(clock);
   /** Somebody was turned away since the last step of growth: the limit is in demand. */
   let wanted = false;
-  let takenBefore = 0;
 
-  const roll = (now: number): void => {
-    const elapsed = now - windowStart;
-    if (elapsed < WINDOW_MS) return;
-    const adjacent = elapsed < 2 * WINDOW_MS;
-    acceptedBefore = adjacent ? accepted : 0;
-    takenBefore = adjacent ? taken : 0;
-    accepted = 0;
-    taken = 0;
-    windowStart = adjacent ? windowStart + WINDOW_MS : now;
-  };
-  const perSecond = (current: number, before: number, now: number): number => {
-    const share = Math.min(1, (now - windowStart) / WINDOW_MS);
-    return current + before * (1 - share);
-  };
   const refill = (now: number): void => {
-    roll(now);
     if (!Number.isFinite(rate)) return;
     if (now > at) {
       tokens = Math.min(Math.max(1, rate * BURST_SECONDS), tokens + ((now - at) / 1_000) * rate);
@@ -88,16 +116,25 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
       return;
     }
     const since = now - grownAt;
-    if (since < 100) return;
+    if (since < SLOT_MS) return;
     grownAt = now;
+    if (!wanted && taken.sum(now) < rate * USE_TO_GROW) return;
+    wanted = false;
+    if (!growing) {
+      growing = true;
+      held = rate;
+    }
     const growth = Math.min(
       MAX_GROWTH_PER_SECOND,
       GROWTH_PER_SECOND * 2 ** ((now - growAfter) / GROWTH_DOUBLES_EVERY_MS),
     );
-    if (wanted || perSecond(taken, takenBefore, now) >= rate * USE_TO_GROW) {
-      wanted = false;
-      rate = Math.min(ceiling, rate + Math.max(0.5, rate * growth) * Math.min(1, since / 1_000));
-    }
+    rate = Math.min(ceiling, rate + Math.max(0.5, rate * growth) * Math.min(1, since / 1_000));
+  };
+
+  /** Calls per second that were accepted while calls were flowing. */
+  const observed = (now: number): number => {
+    const span = Math.min(SLOTS * SLOT_MS, now - (flowingSince ?? now));
+    return (accepted.sum(now) * 1_000) / Math.max(MIN_SPAN_MS, span);
   };
 
   return {
@@ -113,7 +150,11 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
         if (tokens < 1) return false;
         tokens -= 1;
       }
-      taken++;
+      if (flowingSince === undefined) {
+        flowingSince = now;
+        accepted.clear();
+      }
+      taken.add();
       return true;
     },
     waitMs() {
@@ -128,31 +169,29 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
       if (!Number.isFinite(rate)) return 1;
       const now = clock.monotonic();
       refill(now);
-      return Math.max(0, 1 - perSecond(taken, takenBefore, now) / rate);
+      return Math.max(0, 1 - taken.sum(now) / rate);
     },
     pausedMs: () => Math.max(0, pausedUntil - clock.monotonic()),
-    onAccepted() {
-      roll(clock.monotonic());
-      accepted++;
-    },
+    onAccepted: () => accepted.add(),
     onRefused(pauseMs) {
       const now = clock.monotonic();
-      roll(now);
-      if (pauseMs !== undefined && pauseMs > 0) pausedUntil = Math.max(pausedUntil, now + pauseMs);
-      growAfter = now + Math.max(REST_MS, (pauseMs ?? 0) * REST_PER_PAUSE);
-      if (now - lastCutAt < CUT_AT_MOST_EVERY_MS) return;
-      lastCutAt = now;
-      const took = Math.max(accepted, perSecond(accepted, acceptedBefore, now));
-      rate = Math.max(
-        SMALLEST_RATE,
-        Math.min(
-          Number.isFinite(rate) ? rate * CUT : Number.POSITIVE_INFINITY,
-          Math.max(took * CUT, SMALLEST_RATE),
-        ),
-      );
-      learned = true;
-      tokens = 0;
-      at = now;
+      const pause = pauseMs ?? 0;
+      if (pause > 0) pausedUntil = Math.max(pausedUntil, now + pause);
+      const news = now - lastCutAt >= CUT_AT_MOST_EVERY_MS;
+      if (news) {
+        if (!learned && !Number.isFinite(rate)) rate = observed(now) * FIRST_CUT;
+        else if (growing && held < rate) rate = held;
+        // The time that was spent in the pause itself does not count as having held.
+        else rate *= now - lastCutAt < SOON_MS + pause ? DEEP_CUT : LIGHT_CUT;
+        rate = Math.max(SMALLEST_RATE, Math.min(rate, ceiling));
+        lastCutAt = now;
+        learned = true;
+        growing = false;
+        tokens = 0;
+        at = Math.max(now, pausedUntil);
+      }
+      growAfter = Math.max(growAfter, now + Math.min(MAX_REST_MS, Math.max(REST_MS, pause * REST_PER_PAUSE)));
+      if (pause > 0) flowingSince = undefined;
     },
   };
 }

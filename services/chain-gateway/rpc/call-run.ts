@@ -138,6 +138,8 @@ export class CallRun {
       minBlock: work.minBlock,
       tried: this.#tried,
       desperate: reason === 'first' || reason === 'retry',
+      // Where allowances are scarce a hedge would take the place of somebody's only call.
+      spare: reason === 'hedge',
     });
     if (pick.kind === 'provider') {
       this.#send(pick.provider, reason);

@@ -32,7 +32,7 @@ const PROVIDERS = 3;
 /** A provider that is well is given this long after an episode before everything is expected to work again. */
 const SETTLE_MS = 1_000;
 /** A limit that was learned and then lifted is found out this late: the gateway goes up to it carefully. */
-const LIMIT_SETTLE_MS = 30_000;
+const LIMIT_SETTLE_MS = 120_000;
 /** A client notices a timeout this late at most (the coalescer's gates). */
 const DEADLINE_SLACK_MS = 60;
 const CALL_TIMEOUT_MS = 5_000;

@@ -16,6 +16,8 @@ export interface Faults {
   readonly slowMs?: number;
   /** Calls per second; the rest is refused. */
   readonly limit?: { readonly perSecond: number; readonly style: 'http' | 'http-retry-after' | 'in-200' };
+  /** The same as a token bucket, which is what many providers have. */
+  readonly bucket?: { readonly perSecond: number; readonly burst: number; readonly retryAfter: boolean };
   /** Blocks behind. */
   readonly lag?: number;
   /** Share of answers that are null although the data exists. */
@@ -29,6 +31,8 @@ export interface VirtualUpstream extends UpstreamTransport {
   faults: Faults;
   /** Calls (not HTTP requests) that arrived. */
   calls(): number;
+  /** Balance reads among them: what clients asked for, without head polls. */
+  readonly balanceCalls: number;
   /** Calls that were refused for their number. */
   refused(): number;
 }
@@ -53,6 +57,9 @@ export function createVirtualUpstream(deps: {
   let refused = 0;
   let windowStart = 0;
   let inWindow = 0;
+  let tokens = 0;
+  let tokensAt = 0;
+  let balanceCalls = 0;
 
   const visible = (): VirtualBlock =>
     chain.block(Math.max(0, chain.head().number - (upstream.faults.lag ?? 0))) as VirtualBlock;
@@ -105,8 +112,20 @@ export function createVirtualUpstream(deps: {
     return inWindow > perSecond;
   };
 
+  const bucketIsEmpty = (bucket: NonNullable<Faults['bucket']>): boolean => {
+    const now = clock.monotonic();
+    tokens = Math.min(bucket.burst, tokens + ((now - tokensAt) / 1_000) * bucket.perSecond);
+    tokensAt = now;
+    if (tokens < 1) return true;
+    tokens--;
+    return false;
+  };
+
   const upstream: VirtualUpstream = {
     faults: {},
+    get balanceCalls() {
+      return balanceCalls;
+    },
     calls: () => calls,
     refused: () => refused,
     close: () => Promise.resolve(),
@@ -130,6 +149,7 @@ export function createVirtualUpstream(deps: {
       const parsed = JSON.parse(body) as Call | Call[];
       const batch = Array.isArray(parsed) ? parsed : [parsed];
       calls += batch.length;
+      balanceCalls += batch.filter(({ method }) => method === 'eth_getBalance').length;
       const { faults } = upstream;
       if (faults.down === true)
         after(1, () => ({ ok: false, fault: 'connect', message: 'connection refused' }));
@@ -140,7 +160,11 @@ export function createVirtualUpstream(deps: {
             return { ok: false, fault: 'reset', message: 'connection reset' };
           if (random.float() < (faults.errorRate ?? 0))
             return { ok: true, status: 500, retryAfter: undefined, body: 'oops' };
-          const { limit } = faults;
+          const { limit, bucket } = faults;
+          if (bucket !== undefined && batch[0]?.method === 'eth_getBalance' && bucketIsEmpty(bucket)) {
+            refused++;
+            return { ok: true, status: 429, retryAfter: bucket.retryAfter ? '1' : undefined, body: '' };
+          }
           if (
             limit !== undefined &&
             limit.style !== 'in-200' &&
