@@ -39,6 +39,7 @@ runProcess('gateway-indexer', async (scope) => {
     pollMs: config.INDEXER_POLL_MS,
     rangeBlocks: config.INDEXER_RANGE_BLOCKS,
     startBlock: config.INDEXER_START_BLOCK,
+    eventRetentionDays: config.EVENT_RETENTION_DAYS,
     clock,
     log,
     metrics,

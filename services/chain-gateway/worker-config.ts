@@ -60,6 +60,9 @@ export const indexerConfig = defineConfig({
     INDEXER_RANGE_BLOCKS: integer({ min: 1, max: 100_000, default: 500 }).describe(
       'Blocks per request in backfill',
     ),
+    EVENT_RETENTION_DAYS: integer({ min: 0, max: 36_500, default: 0 }).describe(
+      'Days that chain events are kept; 0 keeps them for ever',
+    ),
     INDEXER_START_BLOCK: integer({ min: 0 })
       .optional()
       .describe('First block; default: the earliest contract of the manifest'),

@@ -2,12 +2,15 @@ import type { Logger } from '../../../lib/log.ts';
 import type { Metrics } from '../../../lib/metrics.ts';
 import { isPostgresUnavailable } from '../../../lib/postgres.ts';
 import type { Clock } from '../../../lib/time.ts';
+import { reconcileBalances } from '../reconciler/reconcile-balances.ts';
 import { type EthereumRpc, RpcCallError } from '../rpc/ethereum-rpc.ts';
 import type { AdvisoryLease } from '../store/advisory-lease.ts';
+import { dropOldEvents } from '../store/event-log.ts';
 import { saveFollowedContracts } from '../store/followed-contract-store.ts';
 import type { GatewayPostgres } from '../store/gateway-database.ts';
 import { createIndexStore } from '../store/index-store.ts';
 import type { ContractBook } from '../transactions/contract-book.ts';
+import { backfillContracts } from './backfill-contracts.ts';
 import { createChainReader } from './chain-reader.ts';
 import { createChainFollower, IndexerHaltedError } from './follow-chain.ts';
 import { followedContracts } from './followed-contracts.ts';
@@ -22,6 +25,8 @@ export interface IndexerDeps {
   readonly pollMs: number;
   readonly rangeBlocks: number;
   readonly startBlock: number | undefined;
+  /** Days that events are kept; 0 keeps them for ever. */
+  readonly eventRetentionDays: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -32,6 +37,7 @@ export interface IndexerDeps {
 const STANDBY_POLL_MS = 1_000;
 const ERROR_PAUSE_MS = 1_000;
 const HALTED_PAUSE_MS = 5_000;
+const RECONCILE_MS = 60_000;
 
 export interface Indexer {
   run(signal: AbortSignal): Promise<void>;
@@ -57,6 +63,15 @@ export function createIndexer(deps: IndexerDeps): Indexer {
     help: 'Events of the chain, counted once per block that had them.',
   });
   const seqGauge = metrics.gauge({ name: 'gateway_event_log_seq', help: 'Newest number of the event log.' });
+  const differences = metrics.gauge({
+    name: 'gateway_index_differences',
+    help: 'Balances and owners of the last sample in which the index and the chain differ.',
+  });
+  const compared = metrics.counter({
+    name: 'gateway_index_compared_total',
+    help: 'Balances and owners of the index compared with the chain.',
+  });
+  let nextReconcile = 0;
   const reorgs = metrics.histogram({
     name: 'gateway_reorg_depth_blocks',
     help: 'Blocks taken back per reorg.',
@@ -68,8 +83,9 @@ export function createIndexer(deps: IndexerDeps): Indexer {
     const store = createIndexStore(postgres, chainId, deps.confirmations);
     const earliest = contracts.length > 0 ? Math.min(...contracts.map((c) => c.fromBlock)) : 1;
     await saveFollowedContracts(postgres, chainId, contracts);
-    return createChainFollower({
-      reader: createChainReader({ rpc, contracts }),
+    const reader = createChainReader({ rpc, contracts });
+    const follower = createChainFollower({
+      reader,
       store,
       log,
       startBlock: deps.startBlock ?? earliest,
@@ -85,27 +101,62 @@ export function createIndexer(deps: IndexerDeps): Indexer {
         reorg: (depth) => reorgs.observe(depth),
       },
     });
+    return {
+      follower,
+      store,
+      contracts,
+      background: createChainReader({ rpc, contracts, background: true }),
+    };
+  }
+  type Built = Awaited<ReturnType<typeof build>>;
+
+  /** What may wait until the index is at the head. */
+  async function maintain({ store, contracts, background }: Built): Promise<void> {
+    const cursor = await store.cursor();
+    if (!cursor) return;
+    await backfillContracts({
+      postgres,
+      reader: background,
+      contracts,
+      chainId,
+      rangeBlocks: deps.rangeBlocks,
+      finalized: cursor.finalized,
+    });
+    if (clock.monotonic() < nextReconcile) return;
+    nextReconcile = clock.monotonic() + RECONCILE_MS;
+    const { checked, findings } = await reconcileBalances({ postgres, rpc, chainId });
+    differences.set(findings.length);
+    compared.inc(checked);
+    if (findings.length > 0)
+      log.error({ chainId, findings: findings.slice(0, 5) }, 'the index differs from the chain');
+    if (deps.eventRetentionDays > 0) {
+      const dropped = await postgres.transaction((trx) => dropOldEvents(trx, deps.eventRetentionDays));
+      if (dropped.length > 0) log.info({ dropped }, 'old events were dropped');
+    }
   }
 
   return {
     problem: () => problem,
     async run(signal) {
-      let follower: Awaited<ReturnType<typeof build>> | undefined;
+      let built: Built | undefined;
       while (!signal.aborted) {
         try {
           if (!(await lease.hold(`indexer:${chainId}`))) {
             active.set(0);
             problem = undefined;
-            follower = undefined;
+            built = undefined;
             await clock.sleep(STANDBY_POLL_MS, signal);
             continue;
           }
           active.set(1);
-          follower ??= await build();
-          const atHead = await follower.step(signal);
+          built ??= await build();
+          const atHead = await built.follower.step(signal);
           if (problem && problem !== 'starting') log.info({ chainId }, 'the indexer works again');
           problem = undefined;
-          if (atHead) await clock.sleep(deps.pollMs, signal);
+          if (atHead) {
+            await maintain(built);
+            await clock.sleep(deps.pollMs, signal);
+          }
         } catch (error) {
           if (signal.aborted) break;
           const halted = error instanceof IndexerHaltedError;

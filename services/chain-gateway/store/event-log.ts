@@ -37,11 +37,32 @@ async function advanceHead(trx: GatewayTransaction, last: number, count: number)
 }
 
 /** Appends the events of a block at stage `pending`. @returns the last number given out. */
-export async function appendPending(
+export function appendPending(
   trx: GatewayTransaction,
   chainId: number,
   block: IndexedBlock,
   events: readonly IndexedEvent[],
+): Promise<number> {
+  return append(trx, chainId, block, events, 'pending');
+}
+
+/** Appends the events of an old, final block: all stages at once, in order. */
+export async function appendFinal(
+  trx: GatewayTransaction,
+  chainId: number,
+  block: IndexedBlock,
+  events: readonly IndexedEvent[],
+): Promise<void> {
+  for (const stage of ['pending', 'confirmed', 'finalized'] as const)
+    await append(trx, chainId, block, events, stage);
+}
+
+async function append(
+  trx: GatewayTransaction,
+  chainId: number,
+  block: IndexedBlock,
+  events: readonly IndexedEvent[],
+  stage: Stage,
 ): Promise<number> {
   const last = await lockHead(trx);
   if (events.length === 0) return last;
@@ -50,7 +71,7 @@ export async function appendPending(
     seq: last + 1 + i,
     chain_id: chainId,
     type: event.body.type,
-    stage: 'pending',
+    stage,
     key: eventKey(chainId, event),
     block_number: event.blockNumber,
     block_hash: event.blockHash,
@@ -94,6 +115,57 @@ export async function appendStage(
           WHERE e.chain_id = ${chainId} AND e.stage = 'pending' AND e.block_number > ${above} AND e.block_number <= ${upTo}
           ORDER BY e.key, e.seq DESC) AS picked`.execute(trx);
   return advanceHead(trx, last, Number(numAffectedRows ?? 0n));
+}
+
+/**
+ * Takes back every event above `ancestor` that was not taken back yet, newest first, whether or not its block is still
+ * in the window. Only for an operator who moves the index below what was final.
+ */
+export async function revertAbove(
+  trx: GatewayTransaction,
+  chainId: number,
+  ancestor: number,
+): Promise<number> {
+  const last = await lockHead(trx);
+  const { numAffectedRows } = await sql`
+    INSERT INTO chain_events (seq, ${COLUMNS})
+    SELECT ${last}::bigint + row_number() OVER (ORDER BY block_number DESC, log_index DESC, item DESC), chain_id, type, 'reverted', key, block_number, block_hash,
+      block_time, log_index, item, transaction_hash, contract_name, contract_address, data
+    FROM (SELECT DISTINCT ON (key) * FROM chain_events WHERE chain_id = ${chainId} AND block_number > ${ancestor} ORDER BY key, seq DESC) AS newest
+    WHERE stage <> 'reverted'`.execute(trx);
+  return advanceHead(trx, last, Number(numAffectedRows ?? 0n));
+}
+
+/**
+ * Drops whole partitions in which every event is older than `keepDays`. Readers behind the oldest number kept are told
+ * so, and rebuild from the lists. @returns the partitions dropped.
+ */
+export async function dropOldEvents(trx: GatewayTransaction, keepDays: number): Promise<string[]> {
+  await lockHead(trx);
+  const { rows: parts } = await sql<{ name: string }>`
+    SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'chain_events'::regclass ORDER BY c.oid`.execute(
+    trx,
+  );
+  const dropped: string[] = [];
+  // The newest partitions stay: the one being written and the one made ahead.
+  for (const { name } of parts) {
+    const { rows } = await sql<{ newest: Date | null; last: number | null; full: boolean }>`
+      SELECT max(block_time) AS newest, max(seq) AS last, count(*) > 0 AND max(seq) % ${PARTITION_SIZE} = ${PARTITION_SIZE - 1} AS full FROM ${sql.table(name)}`.execute(
+      trx,
+    );
+    const [part] = rows;
+    if (
+      !part?.full ||
+      !part.newest ||
+      part.last === null ||
+      part.newest.getTime() > Date.now() - keepDays * 86_400_000
+    )
+      break;
+    await sql`DROP TABLE ${sql.table(name)}`.execute(trx);
+    await sql`UPDATE event_log_head SET oldest_seq = ${part.last + 1}`.execute(trx);
+    dropped.push(name);
+  }
+  return dropped;
 }
 
 /** An event as it leaves the gateway. `seq` is a decimal string. */

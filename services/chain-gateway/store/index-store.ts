@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { BlockWithEvents, IndexedBlock } from '../indexer/index-types.ts';
-import { appendPending, appendStage } from './event-log.ts';
+import { appendPending, appendStage, revertAbove } from './event-log.ts';
 import {
   type GatewayExecutor,
   type GatewayPostgres,
@@ -51,6 +51,8 @@ export interface IndexStore {
   settle(finality: Finality): Promise<Applied>;
   /** Takes back every block above `ancestor`. */
   rollback(ancestor: number): Promise<Applied>;
+  /** An operator's decision: goes back to `ancestor` even below what was final, and clears a halt. */
+  rewind(ancestor: IndexedBlock): Promise<Applied>;
   hashAt(number: number): Promise<string | undefined>;
   halt(reason: string | null): Promise<void>;
   /** Which of these are transactions of our own. */
@@ -216,10 +218,33 @@ export function createIndexStore(
         const seq = await appendStage(trx, chainId, 'reverted', ancestor, cursor.number);
         await removeIndexRows(trx, chainId, ancestor);
         await sql`DELETE FROM blocks WHERE chain_id = ${chainId} AND number > ${ancestor}`.execute(trx);
+        // What is indexed again now includes contracts that were added meanwhile: their backfill ends here.
+        await sql`
+          UPDATE indexed_contracts SET backfill_below = ${ancestor + 1} WHERE chain_id = ${chainId} AND backfill_below > ${ancestor + 1}`.execute(
+          trx,
+        );
         await sql`
           UPDATE index_cursors SET block_number = ${ancestor}, block_hash = ${block.hash}, block_time = ${block.time},
             safe_number = least(safe_number, ${ancestor}), confirmed_number = least(confirmed_number, ${ancestor}), updated_at = now()
           WHERE chain_id = ${chainId}`.execute(trx);
+        return { seq, events: 0 };
+      }),
+
+    rewind: (ancestor) =>
+      postgres.transaction(async (trx) => {
+        await locked(trx);
+        const seq = await revertAbove(trx, chainId, ancestor.number);
+        await removeIndexRows(trx, chainId, ancestor.number);
+        await sql`DELETE FROM blocks WHERE chain_id = ${chainId} AND number >= ${ancestor.number}`.execute(
+          trx,
+        );
+        await insertBlocks(trx, [ancestor]);
+        await sql`
+          UPDATE index_cursors SET block_number = ${ancestor.number}, block_hash = ${ancestor.hash}, block_time = to_timestamp(${ancestor.time}), halted_reason = NULL,
+            safe_number = least(safe_number, ${ancestor.number}), confirmed_number = least(confirmed_number, ${ancestor.number}),
+            finalized_number = least(finalized_number, ${ancestor.number}), updated_at = now() WHERE chain_id = ${chainId}`.execute(
+          trx,
+        );
         return { seq, events: 0 };
       }),
 
