@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isServiceReady } from '../stack/plan.ts';
+import { eventually } from './eventually.ts';
 import { STEPS } from './steps.ts';
 import { type E2eStack, startE2eStack } from './testing/e2e-stack.ts';
 
@@ -53,6 +54,62 @@ describe('the demo', () => {
       const { code, stdout } = await demo('--only', 'empty-wallet');
       expect(stdout).toMatch(/1 {2}✓[\s\S]*3 {2}✓[\s\S]*2 passed in/);
       expect(code).toBe(0);
+    },
+    STORY_MS,
+  );
+
+  it(
+    'points at the log of the part that is broken, and exits with 1',
+    async () => {
+      const { control } = platform.stack;
+      await control.child('user', 'stop');
+      try {
+        const { code, stdout } = await demo('--only', 'sign-in');
+        expect(stdout).toMatch(/expected POST \/v1\/auth\/nonce[\s\S]*ECONNREFUSED[\s\S]*logs\/user\.log/);
+        expect(code).toBe(1);
+      } finally {
+        await control.child('user', 'start');
+      }
+      const userUrl = platform.access.url('user');
+      await eventually(
+        { expected: 'user to be back', withinMs: 30_000, signal: new AbortController().signal },
+        async () => ((await isServiceReady(userUrl)) ? true : undefined),
+      );
+    },
+    STORY_MS,
+  );
+
+  it(
+    'switches on again what it switched off when it is interrupted',
+    async () => {
+      const controls = ['alphaControl', 'betaControl'].map((name) => platform.access.url(name));
+      const look = () =>
+        Promise.all(
+          controls.map(
+            async (url) =>
+              (await (await fetch(`${url}/control`)).json()) as { up: boolean; faults: unknown[] },
+          ),
+        );
+      const child = spawn(process.execPath, [main, '--only', 'provider-outage'], {
+        env: { ...process.env, STATE_DIR: platform.stateDir },
+        stdio: 'ignore',
+      });
+      const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+      await eventually(
+        {
+          expected: 'a provider to be off',
+          withinMs: 30_000,
+          everyMs: 10,
+          signal: new AbortController().signal,
+        },
+        async () => ((await look()).some(({ up }) => !up) ? true : undefined),
+      );
+      child.kill('SIGINT');
+      expect(await exited).toBe(130);
+      expect((await look()).map(({ up, faults }) => ({ up, faults }))).toEqual([
+        { up: true, faults: [] },
+        { up: true, faults: [] },
+      ]);
     },
     STORY_MS,
   );

@@ -23,14 +23,20 @@ export async function driveStory(options: DriveOptions): Promise<Summary> {
   const steps = chooseSteps(STEPS, options.only);
   const cleanup = createCleanup();
   const story = createStory({ stack: options.stack, signal: options.signal, cleanup });
-  let cleanupFailures: string[] = [];
+  let putBack: Promise<string[]> | undefined;
+  const putEverythingBack = () => {
+    putBack ??= cleanup
+      .run()
+      .then(async (failures) => [...failures, ...(await notReadyAgain(options.stack))]);
+    return putBack;
+  };
   try {
     const reports = await runStory(steps, story, options.observer);
-    cleanupFailures = [...(await cleanup.run()), ...(await notReadyAgain(options.stack))];
+    const cleanupFailures = await putEverythingBack();
     return { reports, ms: Math.round(performance.now() - started), cleanupFailures };
   } finally {
-    // After an abort: nothing is left here when the story ended by itself.
-    await cleanup.run();
+    // After an abort as well; without one this was done above.
+    await putEverythingBack();
   }
 }
 
