@@ -5,6 +5,9 @@ import type { ProcessScope } from '../../lib/lifecycle.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Clock } from '../../lib/time.ts';
 import { relayQuestions } from './cluster-bus.ts';
+import { serveFilterStore } from './subscriptions/cluster-filter-store.ts';
+import { DEFAULT_SUBSCRIPTION_LIMITS } from './subscriptions/create-subscriptions.ts';
+import { createMemoryFilterStore } from './subscriptions/filter-store.ts';
 
 /** A worker that dies is replaced after this pause, doubled while it keeps dying. */
 const FIRST_RESTART_MS = 100;
@@ -28,6 +31,7 @@ export async function runClusterPrimary(deps: {
   let stopping = false;
   let pauseMs = FIRST_RESTART_MS;
   relayQuestions(clock);
+  serveFilterStore(createMemoryFilterStore({ clock, ...DEFAULT_SUBSCRIPTION_LIMITS }));
 
   const start = (): void => {
     if (stopping) return;

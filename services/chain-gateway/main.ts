@@ -24,6 +24,7 @@ import { createReadPath } from './read-path.ts';
 import { providerSource, readPathSettings } from './read-path-settings.ts';
 import { createRpcHttpHandler, isRpcPath } from './rpc/http-handler.ts';
 import { createSharedState } from './shared-state.ts';
+import { createClusterFilterStore } from './subscriptions/cluster-filter-store.ts';
 import { mountSubscriptions } from './subscriptions/mount-subscriptions.ts';
 
 /** Providers get this long to answer before the gateway listens anyway; it is not ready until one does. */
@@ -176,8 +177,11 @@ runProcess('gateway', async (scope) => {
     http.setDraining();
     return server.close(config.DRAIN_TIMEOUT_MS);
   });
+  const filterStore =
+    sharedState?.filters ?? (cluster.isWorker ? createClusterFilterStore(clock) : undefined);
   const subscriptions = mountSubscriptions({
     ...path,
+    ...(filterStore === undefined ? {} : { filterStore }),
     pokeHeads: () => path.heads.poke(),
     identify,
     webSocketUrls: () => path.pool.ranking().flatMap(({ provider }) => provider.config.wsUrl ?? []),

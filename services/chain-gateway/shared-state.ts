@@ -6,10 +6,15 @@ import type { SharedCache } from './cache/shared-cache.ts';
 import { type CostStore, createCostStore } from './cost/cost-store.ts';
 import { shareHeadFloor } from './heads/shared-floor.ts';
 import type { ReadPath } from './read-path.ts';
+import { DEFAULT_SUBSCRIPTION_LIMITS } from './subscriptions/create-subscriptions.ts';
+import type { FilterStore } from './subscriptions/filter-store.ts';
+import { createRedisFilterStore } from './subscriptions/redis-filter-store.ts';
 
-/** What replicas share through Redis. Everything here is optional at run time: Redis away slows, never breaks. */
+/** What replicas share through Redis. All but filters is optional at run time: Redis away slows, never breaks. */
 export interface SharedState {
   readonly cache: SharedCache;
+  /** `eth_newFilter` and its kind: made at one replica, polled at another. */
+  readonly filters: FilterStore;
   /** Connects a read path: head floor and spending. */
   join(path: ReadPath): CostStore;
   close(): Promise<void>;
@@ -28,6 +33,7 @@ export function createSharedState(deps: {
   const stops: (() => Promise<void> | void)[] = [];
   return {
     cache: createRedisCache({ redis, prefix, chainId, clock, log }),
+    filters: createRedisFilterStore({ redis, prefix, chainId, clock, ...DEFAULT_SUBSCRIPTION_LIMITS }),
     join(path) {
       const floor = shareHeadFloor({ redis, subscriber, prefix, view: path.view, clock, log });
       const costs = createCostStore({ redis, prefix, chainId, book: path.cost, clock, log });

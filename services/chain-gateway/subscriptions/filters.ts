@@ -1,7 +1,7 @@
 import type { Random } from '../../../lib/random.ts';
 import { type EthereumRpc, RpcCallError } from '../rpc/ethereum-rpc.ts';
 import { type BlockHeader, parseBlockHeader } from './block-header.ts';
-import type { FilterState, FilterStore, HandedOutLog } from './filter-store.ts';
+import type { FilterState, FilterStore, HandedOutLog, VersionedFilter } from './filter-store.ts';
 import type { LocalMethod, RpcContext } from './local-method.ts';
 import { type LogRecord, matchesLog, parseLogFilter } from './log-filter.ts';
 import { readPendingTransactions } from './pending-feed.ts';
@@ -10,7 +10,9 @@ import { readPendingTransactions } from './pending-feed.ts';
 const REMEMBERED_BLOCKS = 64;
 /** Logs a filter remembers from those blocks, to take them back. */
 const REMEMBERED_LOGS = 2_000;
-const REMEMBERED_PENDING = 20_000;
+const REMEMBERED_PENDING = 5_000;
+/** Polls of one filter that overtake each other are sorted out by trying again; more often than this is a client gone wild. */
+const MAX_CONFLICTS = 5;
 
 export interface FilterLimits {
   /** Blocks one `eth_getFilterChanges` may cover; a filter not polled for longer is behind for good. */
@@ -89,12 +91,12 @@ export function createFilters(deps: {
   }
 
   /** Another principal's filter does not exist, as far as this one can tell. */
-  async function find(id: unknown, context: RpcContext): Promise<FilterState> {
+  async function find(id: unknown, context: RpcContext): Promise<VersionedFilter> {
     if (typeof id !== 'string')
       throw new RpcCallError(-32602, 'filter id: expected a string', { retry: 'never' });
-    const state = await store.get(id);
-    if (state === undefined || state.principal !== context.principal) throw notFound();
-    return state;
+    const found = await store.get(id);
+    if (found === undefined || found.state.principal !== context.principal) throw notFound();
+    return found;
   }
 
   /** Blocks of `state.chain` that are still canonical; the rest was orphaned since the last poll. */
@@ -141,10 +143,16 @@ export function createFilters(deps: {
     );
   }
 
-  async function chainChanges(id: string, state: FilterState, context: RpcContext): Promise<unknown[]> {
+  /** What a poll hands out, and the filter afterwards; no next state when nothing happened. */
+  interface Changes {
+    readonly changes: unknown[];
+    readonly next?: FilterState;
+  }
+
+  async function chainChanges(id: string, state: FilterState, context: RpcContext): Promise<Changes> {
     const head = await block('latest', context);
     const cursor = state.chain.at(-1);
-    if (cursor === undefined || cursor.hash === head.hash) return [];
+    if (cursor === undefined || cursor.hash === head.hash) return { changes: [] };
     const kept = await canonicalPart(state, head, context);
     const oldest = state.chain[0] as { number: number };
     const from = kept === 0 ? oldest.number : (state.chain[kept - 1] as { number: number }).number + 1;
@@ -153,7 +161,7 @@ export function createFilters(deps: {
       throw behind(id, head.number - from + 1);
     }
     // An older head of the same branch (a replica a moment behind) is no change.
-    if (head.number < from) return [];
+    if (head.number < from) return { changes: [] };
 
     const added = await newBlocks(from, head, context);
     const orphaned = new Set(state.chain.slice(kept).map(({ hash }) => hash));
@@ -161,10 +169,7 @@ export function createFilters(deps: {
       ...state.chain.slice(0, kept),
       ...added.map(({ number, hash }) => ({ number, hash })),
     ].slice(-REMEMBERED_BLOCKS);
-    if (state.kind === 'blocks') {
-      await store.set(id, { ...state, chain });
-      return added.map(({ hash }) => hash);
-    }
+    if (state.kind === 'blocks') return { changes: added.map(({ hash }) => hash), next: { ...state, chain } };
     const logs = await logsOf(state, added, context);
     const removed = state.handedOut.filter(({ blockHash }) => orphaned.has(blockHash));
     const remembered = new Set(chain.map(({ hash }) => hash));
@@ -172,8 +177,10 @@ export function createFilters(deps: {
       ...state.handedOut,
       ...logs.map((log) => ({ blockHash: String(log.blockHash).toLowerCase(), log })),
     ].filter(({ blockHash }) => remembered.has(blockHash));
-    await store.set(id, { ...state, chain, handedOut: handedOut.slice(-REMEMBERED_LOGS) });
-    return [...removed.reverse().map(({ log }) => ({ ...log, removed: true })), ...logs];
+    return {
+      changes: [...removed.reverse().map(({ log }) => ({ ...log, removed: true })), ...logs],
+      next: { ...state, chain, handedOut: handedOut.slice(-REMEMBERED_LOGS) },
+    };
   }
 
   /** Logs of these very blocks: by hash while they are few, so that a reorg cannot mix two branches. */
@@ -212,13 +219,24 @@ export function createFilters(deps: {
     return [height(filter.fromBlock, 0), height(filter.toBlock, Number.POSITIVE_INFINITY)];
   }
 
-  async function pendingChanges(id: string, state: FilterState): Promise<string[]> {
+  async function pendingChanges(state: FilterState): Promise<Changes> {
     const seen = new Set(state.seen);
     const fresh = (await readPendingTransactions(rpc))
       .map(({ hash }) => hash)
       .filter((hash) => !seen.has(hash));
-    await store.set(id, { ...state, seen: [...state.seen, ...fresh].slice(-REMEMBERED_PENDING) });
-    return fresh;
+    return { changes: fresh, next: { ...state, seen: [...state.seen, ...fresh].slice(-REMEMBERED_PENDING) } };
+  }
+
+  async function poll(id: string, context: RpcContext): Promise<unknown[]> {
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
+      const { state, version } = await find(id, context);
+      const { changes, next } =
+        state.kind === 'pending' ? await pendingChanges(state) : await chainChanges(id, state, context);
+      if (next === undefined || (await store.replace(id, next, version))) return changes;
+    }
+    throw new RpcCallError(-32005, 'the filter is polled from several places at once: poll it from one', {
+      retry: 'later',
+    });
   }
 
   function oneAtATime<T>(id: string, work: () => Promise<T>): Promise<T> {
@@ -248,18 +266,13 @@ export function createFilters(deps: {
       'eth_getFilterChanges',
       async ([id], context) => {
         await find(id, context);
-        return oneAtATime(id as string, async () => {
-          const state = await find(id, context);
-          return state.kind === 'pending'
-            ? pendingChanges(id as string, state)
-            : chainChanges(id as string, state, context);
-        });
+        return oneAtATime(id as string, () => poll(id as string, context));
       },
     ],
     [
       'eth_getFilterLogs',
       async ([id], context) => {
-        const state = await find(id, context);
+        const { state } = await find(id, context);
         if (state.kind !== 'logs') throw notFound();
         return rpc.request('eth_getLogs', [state.filter], options(context));
       },
@@ -267,8 +280,10 @@ export function createFilters(deps: {
     [
       'eth_uninstallFilter',
       async ([id], context) => {
-        const state = typeof id === 'string' ? await store.get(id) : undefined;
-        return state !== undefined && state.principal === context.principal && store.delete(id as string);
+        const found = typeof id === 'string' ? await store.get(id) : undefined;
+        return (
+          found !== undefined && found.state.principal === context.principal && store.delete(id as string)
+        );
       },
     ],
   ]);

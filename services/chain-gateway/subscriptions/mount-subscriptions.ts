@@ -5,18 +5,19 @@ import type { Metrics } from '../../../lib/metrics.ts';
 import type { Random } from '../../../lib/random.ts';
 import type { Clock } from '../../../lib/time.ts';
 import type { ChainView } from '../heads/chain-view.ts';
+import type { RpcCall } from '../rpc/call-path.ts';
 import { gatewayError, RPC_ERROR } from '../rpc/errors.ts';
 import { type EthereumRpc, RpcCallError } from '../rpc/ethereum-rpc.ts';
 import type { Caller, FrontDoor } from '../rpc/front-door.ts';
 import type { Identified } from '../rpc/http-handler.ts';
 import type { LocalMethods } from '../rpc/local-methods.ts';
 import { failure, type RpcOutcome, success } from '../rpc/outcome.ts';
-import type { RpcCall } from '../rpc/call-path.ts';
 import {
   createSubscriptions,
   DEFAULT_SUBSCRIPTION_LIMITS,
   type SubscriptionLimits,
 } from './create-subscriptions.ts';
+import type { FilterStore } from './filter-store.ts';
 import type { LocalMethod, RpcContext } from './local-method.ts';
 import { createRpcWebSocketServer } from './ws-server.ts';
 
@@ -65,6 +66,8 @@ export function mountSubscriptions(deps: {
   log: Pick<Logger, 'info' | 'warn' | 'error'>;
   metrics: Metrics;
   limits?: Partial<SubscriptionLimits>;
+  /** Where filters live when several processes share one address. */
+  filterStore?: FilterStore;
 }): MountedSubscriptions {
   const { door, local, view, log, chainId, callTimeoutMs } = deps;
   const limits: SubscriptionLimits = {
@@ -80,6 +83,7 @@ export function mountSubscriptions(deps: {
     metrics: deps.metrics,
     chainId,
     limits,
+    ...(deps.filterStore === undefined ? {} : { filterStore: deps.filterStore }),
     nudgeHeads: deps.pokeHeads,
     onServedHead(listener) {
       const stop = [view.onHead(listener), view.onReorg(listener)];
