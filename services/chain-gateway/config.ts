@@ -12,6 +12,7 @@ import {
   url,
 } from '../../lib/config.ts';
 import { serviceAuthKeys } from '../../lib/service-auth.ts';
+import { MULTICALL3_ADDRESS } from './rpc/multicall.ts';
 
 /** Settings of the read path; every process that reads the chain takes them. */
 export const readPathKeys = {
@@ -50,6 +51,16 @@ export const readPathKeys = {
   EXPLAIN_REQUESTS: integer({ min: 0, max: 1_000_000, default: 10_000 }).describe(
     'Requests whose path /internal/explain remembers',
   ),
+  MULTICALL: z
+    .enum(['off', 'known', 'all'])
+    .default('known')
+    .describe('Aggregate eth_calls of one block by Multicall3: off, known view functions, or all'),
+  MULTICALL_ADDRESS: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/, 'expected an address')
+    .transform((address) => address.toLowerCase())
+    .default(MULTICALL3_ADDRESS)
+    .describe('Where Multicall3 is on this chain'),
   ALLOW_METHODS: csv(z.string().min(1))
     .optional()
     .describe('Methods that are refused by default and forwarded here'),

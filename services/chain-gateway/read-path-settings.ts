@@ -120,6 +120,10 @@ export function readPathSettings(options: {
         hedging: config.HEDGING,
         queueMaxWaitMs: config.QUEUE_MAX_WAIT_MS,
         explainCapacity: config.EXPLAIN_REQUESTS,
+        multicall: {
+          mode: source.file?.content.multicall ?? config.MULTICALL,
+          address: config.MULTICALL_ADDRESS,
+        },
         extraMethods: config.ALLOW_METHODS ?? [],
         version: options.version,
       },

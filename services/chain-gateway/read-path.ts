@@ -23,6 +23,7 @@ import { createFrontDoor, type FrontDoor } from './rpc/front-door.ts';
 import { createHedgePolicy, HEDGE_RATIO } from './rpc/hedge-policy.ts';
 import { createLocalMethods, type LocalMethods } from './rpc/local-methods.ts';
 import { createLogSplitter } from './rpc/log-splitter.ts';
+import { createMulticaller, MULTICALL3_ADDRESS, type MulticallMode } from './rpc/multicall.ts';
 import type { RpcOutcome } from './rpc/outcome.ts';
 import { createRawTransactions } from './rpc/raw-transactions.ts';
 import { createRpcMetrics } from './rpc-metrics.ts';
@@ -39,6 +40,8 @@ export interface ReadPathOptions {
   readonly hedging: boolean;
   /** Longest time a call waits for room in the providers' rate limits. */
   readonly queueMaxWaitMs: number;
+  /** Aggregation of eth_calls by Multicall3; the address differs on development chains. */
+  readonly multicall?: { readonly mode: MulticallMode; readonly address: string };
   /** Requests whose path is remembered; 0 switches explaining off. */
   readonly explainCapacity: number;
   /** Methods that are refused by default and allowed here. */
@@ -157,6 +160,12 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     coalescer,
     engine,
     logs: createLogSplitter({ engine, maxRange: () => maxLogRange(pool) }),
+    multicall: createMulticaller({
+      engine,
+      ...(options.multicall ?? { mode: 'known', address: MULTICALL3_ADDRESS }),
+      clock,
+      defer: deps.defer,
+    }),
     writes: createRawTransactions({
       engine,
       coalescer,

@@ -12,6 +12,7 @@ import type { RpcPriority } from './ethereum-rpc.ts';
 import type { LocalMethods } from './local-methods.ts';
 import type { LogSplitter } from './log-splitter.ts';
 import { methodSpec } from './methods.ts';
+import type { Multicaller } from './multicall.ts';
 import { type RpcOutcome, success } from './outcome.ts';
 import type { RawTransactions } from './raw-transactions.ts';
 
@@ -48,6 +49,7 @@ export interface CallPathDeps {
   readonly coalescer: Coalescer;
   readonly engine: Engine;
   readonly logs: LogSplitter;
+  readonly multicall: Multicaller;
   readonly writes: RawTransactions;
   readonly extraMethods: ReadonlySet<string>;
   /** Somebody showed us a block above the served head. */
@@ -152,6 +154,7 @@ export function createCallPath(deps: CallPathDeps): CallPath {
   }
 
   function start(bound: BoundCall, work: Work): { answer: Promise<EngineAnswer>; cancel(): void } {
+    if (bound.method === 'eth_call') return deps.multicall.run(bound, work) ?? engine.run(work);
     return bound.method === 'eth_getLogs' && bound.block.kind === 'number'
       ? logs.run(bound, work)
       : engine.run(work);

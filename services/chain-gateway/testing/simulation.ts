@@ -163,7 +163,8 @@ export async function simulate(plan: SimulationPlan): Promise<SimulationReport> 
       return;
     }
     // Around a reorg either branch is a fair answer; long after it only the canonical one is.
-    if (from - lastReorgAt < 3_000) return;
+    // With nobody left to tell of a reorg, the gateway cannot know of it.
+    if (from - lastReorgAt < 3_000 || !somebodyWasWell(from - 3_000, clock.monotonic())) return;
     const right =
       number === undefined
         ? [before, before + 1, before + 2].some((candidate) => {

@@ -4,6 +4,7 @@ import { createSeededRandom, type Random } from '../../../lib/random.ts';
 import { createManualClock, type ManualClock } from '../../../lib/time.ts';
 import { type ProviderConfig, providerFromUrl } from '../providers/provider-config.ts';
 import { createReadPath, type ReadPath, type ReadPathOptions } from '../read-path.ts';
+import { MULTICALL3_ADDRESS } from '../rpc/multicall.ts';
 import { createVirtualChain, type VirtualChain } from './virtual-chain.ts';
 import { createVirtualUpstream, type VirtualUpstream } from './virtual-upstream.ts';
 
@@ -68,6 +69,7 @@ export async function createVirtualGateway(
       hedging: true,
       queueMaxWaitMs: 200,
       explainCapacity: 0,
+      multicall: { mode: 'off', address: MULTICALL3_ADDRESS },
       extraMethods: [],
       version: 'virtual',
       ...options,
