@@ -33,6 +33,9 @@ test: install ## Run all tests: unit, integration on real servers, end to end. A
 test-apiserver: install ## Tests against a real kube-apiserver and etcd; builds them the first time (needs Go)
 	@$(NODE) tools/test.ts --run apiserver $(ARGS)
 
+test-rules: install ## Every alert rule against promtool: fires, stays quiet, recovers; builds it the first time (needs Go)
+	@$(NODE) tools/test.ts --run promtool $(ARGS)
+
 check: install ## Types, lint, layers, generated files
 	@$(NODE) tools/check.ts
 
@@ -58,4 +61,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up demo status down reset gateway test test-apiserver check load bench install help
+.PHONY: up demo status down reset gateway test test-apiserver test-rules check load bench install help

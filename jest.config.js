@@ -29,6 +29,7 @@ export default {
         '\\.integration\\.test\\.ts$',
         '\\.e2e\\.test\\.ts$',
         '\\.apiserver\\.test\\.ts$',
+        '\\.promtool\\.test\\.ts$',
       ],
     },
     {
@@ -50,6 +51,12 @@ export default {
       ...common,
       displayName: 'e2e',
       testMatch: ['**/*.e2e.test.ts'],
+    },
+    {
+      // Alert rules, judged by the promtool that tools/cluster builds.
+      ...common,
+      displayName: 'promtool',
+      testMatch: ['**/*.promtool.test.ts'],
     },
   ],
   testTimeout: 30_000,

@@ -17,6 +17,7 @@ const RUNS = [
     options: ['--maxWorkers=1', '--testTimeout=120000'],
     always: false,
   },
+  { name: 'promtool', projects: ['promtool'], options: [], always: false },
 ] as const;
 
 const PROJECT = join(import.meta.dirname, '..');
