@@ -100,6 +100,14 @@ export const userConfig = defineConfig({
     ),
     REWARD_SIGNER: z.string().min(1).default('treasury').describe('Signer pool that pays rewards'),
     PAYOUT_INTERVAL_MS: integer({ min: 100, default: 10_000 }).describe('How often owed rewards are paid'),
+    PARTNERS_FILE: z
+      .string()
+      .optional()
+      .describe('Partners and their connectors, YAML or JSON; secrets by reference'),
+    PARTNER_REFRESH_MS: integer({ min: 500, default: 300_000 }).describe('How often offers are fetched'),
+    ANALYTICS_URL: url()
+      .optional()
+      .describe('Collector of domain events (NDJSON); without it nothing is noted'),
     AUTH_PER_MINUTE: integer({ min: 1, default: 300 }).describe(
       'Calls of sign-in routes per network and minute',
     ),

@@ -43,6 +43,11 @@ export function createUserMetrics(metrics: Metrics) {
       help: 'Awards by the state they reached.',
       labels: ['state'],
     }),
+    partnerCalls: metrics.counter({
+      name: 'partner_calls_total',
+      help: 'Exchanges with partners.',
+      labels: ['connector', 'what', 'outcome'],
+    }),
     planned: metrics.counter({
       name: 'deliveries_planned_total',
       help: 'Deliveries planned with an inbox row.',

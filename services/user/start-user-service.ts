@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import type { Request } from 'express';
 import type { ConfigOf } from '../../lib/config.ts';
 import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
@@ -18,6 +19,8 @@ import { type Clock, systemClock } from '../../lib/time.ts';
 import { accountRoutes } from './accounts/routes.ts';
 import { createAccounts } from './accounts/service.ts';
 import { accountStore } from './accounts/store.ts';
+import { createHttpSink } from './analytics/http-sink.ts';
+import { createAnalytics } from './analytics/outbox.ts';
 import { createAccessTokens } from './auth/access-tokens.ts';
 import { createChainReader } from './auth/chain-reader.ts';
 import { postgresKeyStore } from './auth/key-store.ts';
@@ -58,6 +61,10 @@ import { notificationRoutes } from './notifications/routes.ts';
 import { securityNotice } from './notifications/security.ts';
 import { createInbox } from './notifications/service.ts';
 import { describeNotice } from './notifications/texts.ts';
+import { loadPartners } from './partners/config.ts';
+import { partnerRoutes } from './partners/routes.ts';
+import { createPartners } from './partners/service.ts';
+import { partnerStore } from './partners/store.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import { CHANNELS } from './preferences/schema.ts';
 import { createPreferences } from './preferences/service.ts';
@@ -287,6 +294,30 @@ export async function startUserService(
     post: ledger.post,
   });
 
+  const pepper = (config.DATA_KEYS ?? config.SERVICE_AUTH_KEYS)[0]?.secret ?? '';
+  const partners = createPartners({
+    connectors: config.PARTNERS_FILE ? loadPartners(config.PARTNERS_FILE, process.env) : [],
+    postgres,
+    store: partnerStore,
+    clock,
+    random,
+    log,
+    retryFirstMs: config.DELIVERY_BACKOFF_MS,
+    pseudonym: (connector, personId) =>
+      createHmac('sha256', pepper).update(`partner\n${connector}\n${personId}`).digest('hex').slice(0, 32),
+    notify: inbox.apply,
+    onCall: (connector, what, outcome) => counts.partnerCalls.inc({ connector, what, outcome }),
+  });
+  const analytics = createAnalytics({
+    postgres,
+    sink: config.ANALYTICS_URL ? createHttpSink(config.ANALYTICS_URL) : undefined,
+    pepper,
+    consents: async (db, personIds) =>
+      new Set(
+        [...(await preferences.many(db, personIds))].filter(([, p]) => p.consent.analytics).map(([id]) => id),
+      ),
+  });
+
   // Events of the chain
   const handleBatch = createBatchHandler({
     walletsByAddress: walletStore.byAddresses,
@@ -296,7 +327,21 @@ export async function startUserService(
     applyToLedger: ledger.applyEvents,
     noticesOf,
     notify: inbox.apply,
-    also: [rewards.applyNotices],
+    also: [
+      rewards.applyNotices,
+      (trx, notices) =>
+        analytics.record(
+          trx,
+          notices
+            .filter((n) => n.stage === 'confirmed')
+            .map((n) => ({
+              personId: n.personId,
+              type: n.type,
+              data: { symbol: n.data.symbol ?? null },
+              at: n.occurredAt,
+            })),
+        ),
+    ],
   });
   const consumer = createConsumer({
     postgres,
@@ -461,6 +506,7 @@ export async function startUserService(
           new AppError('forbidden', 'This wallet is not linked to the account that is signed in.'),
       }),
       ...rewardRoutes({ rewards, postgres, store: rewardStore, exists: profiles.exists, clock }),
+      ...partnerRoutes({ partners, postgres, store: partnerStore, clock }),
       ...accountRoutes({ accounts, requireStepUp }),
       ...deliveryRoutes({
         targets: deliveries.targets,
@@ -597,6 +643,12 @@ export async function startUserService(
       return false;
     });
     loop('payouts', config.PAYOUT_INTERVAL_MS, payouts.pass);
+    loop('partner offers', config.PARTNER_REFRESH_MS, async (signal) => {
+      await partners.refreshOffers(signal);
+      return false;
+    });
+    loop('partner orders', 1_000, partners.sendOrders);
+    loop('analytics', 2_000, analytics.flush);
     loop('reconcile', config.RECONCILE_INTERVAL_MS, async () => {
       await reconciler.pass({ limit: 1_000 });
       return false;

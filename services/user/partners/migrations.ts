@@ -1,3 +1,4 @@
+import { idempotencyTableSql } from '../../../lib/idempotency.ts';
 import type { Migration } from '../../../lib/migrate.ts';
 
 export const partnerMigrations: readonly Migration[] = [
@@ -59,4 +60,5 @@ create table analytics_outbox (
   occurred_at timestamptz not null
 );`,
   },
+  { id: '0016-idempotency', sql: idempotencyTableSql },
 ];
