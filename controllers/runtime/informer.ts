@@ -2,7 +2,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Clock } from '../../lib/time.ts';
 import type { KubeObject } from '../api.ts';
-import type { KubeClient, ListOptions, Resource } from './kube-client.ts';
+import { type KubeClient, type ListOptions, type Resource, SilentWatchError } from './kube-client.ts';
 import { isGone } from './kube-error.ts';
 
 /** What happened to an object; `old` is what the store held before. */
@@ -123,7 +123,7 @@ export function createInformer<T extends KubeObject>(deps: InformerDeps<T>): Inf
     const watchdog = clock.setInterval(
       () => {
         if (clock.monotonic() - heardAt >= watchdogMs)
-          watching.abort(new Error(`watch of ${resource.plural} was silent for ${watchdogMs} ms`));
+          watching.abort(new SilentWatchError(`watch of ${resource.plural} was silent for ${watchdogMs} ms`));
       },
       Math.max(50, watchdogMs / 4),
     );

@@ -76,6 +76,11 @@ export interface KubeClient {
   close(): Promise<void>;
 }
 
+/** Why a watchdog aborts a watch: its connection, and probably others of the pool, lead nowhere. */
+export class SilentWatchError extends Error {
+  override readonly name = 'SilentWatchError';
+}
+
 export interface KubeClientDeps {
   readonly transport: Transport;
   /** Called for every answer, for metrics. */
@@ -114,6 +119,7 @@ export function createKubeClient(deps: KubeClientDeps): KubeClient {
       } catch (error) {
         onAnswer?.({ method: call.method, status: 0, resource: call.resource.plural, verb: call.verb });
         if (call.signal?.aborted) throw error;
+        transport.renew();
         throw new KubeError(
           label,
           0,
@@ -228,6 +234,11 @@ export function createKubeClient(deps: KubeClientDeps): KubeClient {
         stream: true,
       });
       stream.onBytes?.();
+      stream.signal.addEventListener(
+        'abort',
+        () => stream.signal.reason instanceof SilentWatchError && transport.renew(),
+        { once: true },
+      );
       for await (const line of lines(response.body, stream.onBytes)) {
         const event = JSON.parse(line) as WatchEvent<T>;
         if (event.type === 'ERROR') {

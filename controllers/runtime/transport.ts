@@ -8,6 +8,8 @@ const CREDENTIALS_TTL_MS = 10_000;
 /** Requests in flight at once, watches included. */
 const CONNECTIONS = 64;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** An API server that is away for minutes must not cost a new pool with every try. */
+const RENEW_AT_MOST_MS = 1_000;
 
 /** One connection pool to the API server, shared by everything in the process. */
 export interface Transport {
@@ -16,6 +18,8 @@ export interface Transport {
   current(): Promise<{ dispatcher: Dispatcher; headers: Record<string, string> }>;
   /** The server refused our credentials: read them anew before the next request. */
   invalidate(): void;
+  /** Connections went silent: the next request opens new ones. */
+  renew(): void;
   close(): Promise<void>;
 }
 
@@ -32,6 +36,7 @@ export function createTransport(deps: { kubeConfig: KubeConfig; clock: Clock }):
   let material = '';
   let dispatcher: Agent | undefined;
   let headers: Record<string, string> = {};
+  let renewedAt = Number.NEGATIVE_INFINITY;
   let readAt = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
 
@@ -56,8 +61,8 @@ export function createTransport(deps: { kubeConfig: KubeConfig; clock: Clock }):
           ...(options.rejectUnauthorized === false ? { rejectUnauthorized: false } : {}),
         },
       });
-      // Not awaited: a watch may keep the old pool open for minutes.
-      void old?.close();
+      // Not awaited: a watch may keep the old pool open for minutes. A pool of dead connections cannot close politely.
+      void old?.close().catch(() => old.destroy());
     }
     headers = Object.fromEntries(
       Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
@@ -75,6 +80,12 @@ export function createTransport(deps: { kubeConfig: KubeConfig; clock: Clock }):
         await reading;
       }
       return { dispatcher: dispatcher as Agent, headers };
+    },
+    renew: () => {
+      if (clock.monotonic() - renewedAt < RENEW_AT_MOST_MS) return;
+      renewedAt = clock.monotonic();
+      material = '';
+      readAt = Number.NEGATIVE_INFINITY;
     },
     invalidate: () => {
       readAt = Number.NEGATIVE_INFINITY;
