@@ -6,6 +6,9 @@ import type { BlockRef, ChainViewControl } from './chain-view.ts';
 /** How far back a fork is followed. Deeper, everything that is not final is forgotten. */
 const MAX_WALK = 128;
 
+/** What the word of a stale witness counts, next to 1 for a fresh one and ½ for what was canonical so far. */
+const STALE_WEIGHT = 0.25;
+
 export interface CanonicalChain {
   /** Brings the remembered hashes up to the reference provider's head. Calls made meanwhile are one. */
   follow(): Promise<void>;
@@ -20,6 +23,8 @@ export function createCanonicalChain(deps: {
   pool: ProviderPool;
   fetchBlock: (provider: Provider, number: number) => Promise<BlockRef | undefined>;
   log: Logger;
+  /** A head seen this much earlier than the newest is old news, milliseconds. */
+  staleAfterMs: number;
 }): CanonicalChain {
   const { view, pool, log } = deps;
   let tip: BlockRef | undefined;
@@ -38,6 +43,10 @@ export function createCanonicalChain(deps: {
         : pool
             .ranking()
             .filter(({ provider }) => provider.head !== undefined && provider.chainId === pool.chainId);
+    const newest = Math.max(...candidates.map(({ provider }) => provider.head?.seenAt ?? 0));
+    // A witness who has not been heard for several polls says how the chain was, not how it is.
+    const weight = (provider: Provider): number =>
+      newest - (provider.head?.seenAt ?? 0) > deps.staleAfterMs ? STALE_WEIGHT : 1;
     let best: Provider | undefined;
     let bestVotes = 0;
     for (const { provider } of candidates) {
@@ -45,9 +54,9 @@ export function createCanonicalChain(deps: {
       // What was canonical so far has a say when witnesses are even: one provider alone cannot rewrite the past.
       const linked =
         view.hashOf(head.number) === head.hash || view.hashOf(head.number - 1) === head.parentHash;
-      const votes =
-        candidates.filter((other) => agrees(other.provider.head as BlockRef, head)).length +
-        (linked ? 0.5 : 0);
+      let votes = linked ? 0.5 : 0;
+      for (const other of candidates)
+        if (agrees(other.provider.head as BlockRef, head)) votes += weight(other.provider);
       if (votes > bestVotes) {
         best = provider;
         bestVotes = votes;

@@ -62,7 +62,7 @@ interface Follow {
 export function createHeadPoller(deps: HeadPollerDeps): HeadPoller {
   const { pool, view, clock, log } = deps;
   const follows = new Map<Provider, Follow>();
-  const canonical = createCanonicalChain({ view, pool, fetchBlock, log });
+  const canonical = createCanonicalChain({ view, pool, fetchBlock, log, staleAfterMs: 3 * deps.intervalMs });
   let running = false;
 
   function ask(provider: Provider, method: string, params: string): Promise<AttemptResult> {
