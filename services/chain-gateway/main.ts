@@ -2,6 +2,7 @@ import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { AggregatorRegistry } from 'prom-client';
 import { ConfigError, loadConfig } from '../../lib/config.ts';
+import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
 import { createHttpApp } from '../../lib/http/app.ts';
 import type { ReadinessCheck } from '../../lib/http/readiness.ts';
 import type { Route } from '../../lib/http/route.ts';
@@ -17,13 +18,11 @@ import { banner } from './banner.ts';
 import { createClusterBus } from './cluster-bus.ts';
 import { runClusterPrimary } from './cluster-primary.ts';
 import { gatewayConfig } from './config.ts';
-import { createGatewayRoutes } from './gateway-routes.ts';
 import { answerQuestion, internalRoutes } from './internal-routes.ts';
 import { watchProvidersFile } from './providers/providers-watcher.ts';
 import { createReadPath } from './read-path.ts';
 import { providerSource, readPathSettings } from './read-path-settings.ts';
 import { createRpcHttpHandler, isRpcPath } from './rpc/http-handler.ts';
-import { createSharedState } from './shared-state.ts';
 import { createClusterFilterStore } from './subscriptions/cluster-filter-store.ts';
 import { mountSubscriptions } from './subscriptions/mount-subscriptions.ts';
 
@@ -72,7 +71,13 @@ runProcess('gateway', async (scope) => {
   const sharedState =
     config.REDIS_URL === undefined
       ? undefined
-      : createSharedState({ url: config.REDIS_URL, prefix: config.REDIS_PREFIX, chainId, clock, log });
+      : (await import('./shared-state.ts')).createSharedState({
+          url: config.REDIS_URL,
+          prefix: config.REDIS_PREFIX,
+          chainId,
+          clock,
+          log,
+        });
   if (sharedState !== undefined) scope.defer('shared state', () => sharedState.close());
   const { deps, source } = readPathSettings({
     config,
@@ -82,6 +87,7 @@ runProcess('gateway', async (scope) => {
     log,
     metrics,
     shared: sharedState?.cache,
+    multicallAddress: multicallAddressIn(config.CONTRACTS_FILE),
   });
   const path = createReadPath(deps);
   scope.defer('read path', () => path.close());
@@ -115,6 +121,8 @@ runProcess('gateway', async (scope) => {
   ];
 
   if (config.DATABASE_URL !== undefined) {
+    // Loaded only here: database and queue clients would triple the start of the gateway alone.
+    const { createGatewayRoutes } = await import('./gateway-routes.ts');
     const own = await createGatewayRoutes({
       config: { ...config, DATABASE_URL: config.DATABASE_URL },
       chainId,
@@ -205,3 +213,10 @@ runProcess('gateway', async (scope) => {
   }
   return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
 });
+
+/** Development chains deploy Multicall3 at an address of their own, which the manifest of contracts tells. */
+function multicallAddressIn(contractsFile: string | undefined): string | undefined {
+  return contractsFile === undefined
+    ? undefined
+    : loadContractsManifest(contractsFile).contracts.Multicall3?.address.toLowerCase();
+}

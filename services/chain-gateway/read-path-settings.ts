@@ -84,6 +84,8 @@ export function readPathSettings(options: {
   metrics: Metrics;
   /** The cache shared with other replicas. */
   shared?: SharedCache | undefined;
+  /** Where the contracts manifest says Multicall3 is; MULTICALL_ADDRESS otherwise. */
+  multicallAddress?: string | undefined;
 }): { deps: ReadPathDeps; chainId: number; source: ProviderSource } {
   const { config, clock, random, log, metrics } = options;
   const source = providerSource(config);
@@ -122,7 +124,7 @@ export function readPathSettings(options: {
         explainCapacity: config.EXPLAIN_REQUESTS,
         multicall: {
           mode: source.file?.content.multicall ?? config.MULTICALL,
-          address: config.MULTICALL_ADDRESS,
+          address: options.multicallAddress ?? config.MULTICALL_ADDRESS,
         },
         extraMethods: config.ALLOW_METHODS ?? [],
         version: options.version,
