@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -9,7 +9,12 @@ import { join } from 'node:path';
  * not part of `make test` build programs that take minutes.
  */
 const RUNS = [
-  { name: 'unit-and-integration', projects: ['unit', 'integration'], options: [], always: true },
+  {
+    name: 'unit-and-integration',
+    projects: ['unit', 'integration'],
+    options: ['--maxWorkers=2'],
+    always: true,
+  },
   { name: 'e2e', projects: ['e2e'], options: ['--maxWorkers=1'], always: true },
   {
     name: 'apiserver',
@@ -32,13 +37,28 @@ interface JestResults {
   readonly numRuntimeErrorTestSuites: number;
 }
 
+/** jest has this long to leave after it wrote its results; a test that left a timer or a socket keeps it for ever. */
+const LEAVE_MS = 15_000;
+
+/** Everything that descends from a process, youngest first. */
+function descendants(pid: number): number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  const below = (parent: number): number[] =>
+    rows.flatMap(([child, its]) => (its === parent && child !== undefined ? [...below(child), child] : []));
+  return below(pid);
+}
+
 function jest(run: (typeof RUNS)[number], args: readonly string[]): Promise<number> {
+  const results = join(RESULTS, `${run.name}.json`);
   const child = spawn(
     process.execPath,
     [
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
       join(PROJECT, 'node_modules', 'jest', 'bin', 'jest.js'),
-      ...['--passWithNoTests', '--json', `--outputFile=${join(RESULTS, `${run.name}.json`)}`],
+      ...['--passWithNoTests', '--json', `--outputFile=${results}`],
       ...[...run.options, '--selectProjects', ...run.projects],
       ...(args.length > 0 && !args[0]?.startsWith('-') ? ['--testPathPatterns'] : []),
       ...args,
@@ -46,9 +66,28 @@ function jest(run: (typeof RUNS)[number], args: readonly string[]): Promise<numb
     // jest prints its JSON to stdout as well unless that goes elsewhere; what people read is on stderr.
     { cwd: PROJECT, stdio: ['inherit', 'ignore', 'inherit'] },
   );
+  let writtenAt: number | undefined;
+  const watch = setInterval(() => {
+    if (writtenAt === undefined && existsSync(results)) writtenAt = performance.now();
+    if (writtenAt === undefined || performance.now() - writtenAt < LEAVE_MS) return;
+    clearInterval(watch);
+    console.error(`The run ${run.name} is over, but a test left something open: ending it.`);
+    for (const pid of [...descendants(child.pid ?? 0), child.pid ?? 0]) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        // It left while we looked.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
+  }, 500);
   return new Promise((resolve) => {
     child.once('error', () => resolve(1));
-    child.once('close', (code) => resolve(code ?? 1));
+    child.once('close', (code) => {
+      clearInterval(watch);
+      // Ended by us: the results say how it went.
+      resolve(code ?? (writtenAt === undefined ? 1 : 0));
+    });
   });
 }
 

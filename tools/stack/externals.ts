@@ -33,18 +33,21 @@ function place(url: string, defaultPort: number): string {
 /** Host of a provider URL; keys are in its path or query. */
 const providerName = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'an unreadable URL');
 
+/** How long a server of the user's own may take to answer; it may be far away or busy. */
+const ANSWER_MS = 10_000;
+
 async function checkServer(
   variable: string,
   url: string,
   schemes: readonly string[],
   defaultPort: number,
-  ping: (url: string) => Promise<string | undefined>,
+  ping: (url: string, timeoutMs: number) => Promise<string | undefined>,
   startHint: string,
 ): Promise<string | undefined> {
   if (!URL.canParse(url) || !schemes.includes(new URL(url).protocol)) {
     return `${variable} is not a URL such as ${schemes[0]}//user:password@127.0.0.1:${defaultPort}.`;
   }
-  const problem = await ping(url);
+  const problem = await ping(url, ANSWER_MS);
   return problem === undefined
     ? undefined
     : `${variable}: no answer from ${place(url, defaultPort)} (${problem}). ${startHint} or correct the URL, ` +
