@@ -45,6 +45,8 @@ interface Job {
   dueAt: number;
   attempts: number;
   readonly poison: boolean;
+  /** Finished, or given up. */
+  over: boolean;
 }
 
 /** What an autoscaler may look at. */
@@ -72,7 +74,7 @@ export interface Sight {
 export type Autoscaler = (sight: Sight) => number;
 
 export interface Score {
-  /** Seconds in which a job had waited longer than the objective while it could have been worked on. */
+  /** Seconds in which some healthy job was older than the objective and still not done. */
   readonly violationSeconds: number;
   readonly podSeconds: number;
   /** Calls that a dead or full provider had to refuse. */
@@ -132,6 +134,8 @@ export function simulate(trace: Trace, autoscaler: Autoscaler, seed = 1): Score 
     0, 0, 0, 0, 0, 0, 0, 0,
   ];
   const durations: number[] = [];
+  /** In the order of arrival; the head is the oldest job that somebody still waits for. */
+  const all = createFifo<Job>();
   let [recentCalls, recentRefused] = [0, 0];
   const series: Score['series'][number][] = [];
 
@@ -141,18 +145,31 @@ export function simulate(trace: Trace, autoscaler: Autoscaler, seed = 1): Score 
     carry += world.arrivals * dt * (0.8 + 0.4 * random.float());
     for (; carry >= 1; carry--) {
       addedTotal++;
-      waiting.push({ addedAt: now, dueAt: now, attempts: 0, poison: random.float() < world.poison });
+      const job: Job = {
+        addedAt: now,
+        dueAt: now,
+        attempts: 0,
+        poison: random.float() < world.poison,
+        over: false,
+      };
+      all.push(job);
+      waiting.push(job);
     }
     for (let next = delayed.peek(); next && next.dueAt <= now; next = delayed.peek())
       waiting.push(delayed.shift() as Job);
 
-    for (const run of active.filter((a) => a.endsAt <= now)) {
+    for (const run of active) {
+      if (run.endsAt > now) continue;
       if (!run.failed) {
         finished++;
+        run.job.over = true;
         durations.push(now - run.startedAt);
         if (durations.length > 50) durations.shift();
       } else if (run.job.attempts < WORLD.attempts) {
-        delayed.push({ ...run.job, dueAt: now + WORLD.retrySeconds });
+        run.job.dueAt = now + WORLD.retrySeconds;
+        delayed.push(run.job);
+      } else {
+        run.job.over = true;
       }
     }
     active = active.filter((a) => a.endsAt > now);
@@ -188,8 +205,11 @@ export function simulate(trace: Trace, autoscaler: Autoscaler, seed = 1): Score 
     recentRefused += (refused / dt - recentRefused) * 0.1;
 
     const oldest = now - (waiting.peek()?.dueAt ?? now);
-    // Waiting for a dead provider is nobody's fault; what counts is what more or fewer pods could have changed.
-    if (oldest > WORLD.objectiveSeconds && !world.providerDown) violationSeconds += dt;
+    while (all.peek()?.over || all.peek()?.poison) all.shift();
+    // Counted until the job is done: a job that a full provider refused again and again has not been served, even if a
+    // worker took it at once each time. Waiting for a dead provider is nobody's fault and is not counted.
+    if (now - (all.peek()?.addedAt ?? now) > WORLD.objectiveSeconds && !world.providerDown)
+      violationSeconds += dt;
     podSeconds += pods.length * dt;
 
     const answer = Math.max(
