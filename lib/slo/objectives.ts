@@ -92,8 +92,105 @@ const restObjectives = (service: 'api' | 'user' | 'gateway', name: string): Obje
   },
 ];
 
+const chainObjectives: readonly Objective[] = [
+  {
+    id: 'rpc-latency',
+    promise: 1,
+    service: 'gateway',
+    title: 'JSON-RPC: answers within 500 ms',
+    description:
+      '99 % of the JSON-RPC calls are answered within half a second, however many are under way at once.',
+    target: 0.99,
+    indicator: {
+      kind: 'latency',
+      histogram: 'rpc_call_duration_seconds',
+      selector: 'service="gateway"',
+      thresholdSeconds: PROMISED_LATENCY_SECONDS,
+    },
+    runbook: 'chain-reads',
+  },
+  {
+    id: 'rpc-errors',
+    promise: 5,
+    service: 'gateway',
+    title: 'JSON-RPC: answers without error of ours',
+    description:
+      "Fewer than 0.1 % of the JSON-RPC calls end in an error of the gateway; reverts and wrong parameters are the chain's answers.",
+    target: 0.999,
+    indicator: {
+      kind: 'ratio',
+      total: { metric: 'rpc_calls_total', selector: 'service="gateway"' },
+      bad: { metric: 'rpc_calls_total', selector: 'service="gateway",outcome="gateway-error"' },
+    },
+    runbook: 'chain-reads',
+  },
+  {
+    id: 'transaction-success',
+    promise: 2,
+    service: 'gateway',
+    title: 'Transactions succeed',
+    description: 'More than 99.5 % of the transactions that reach a block do there what was asked.',
+    target: 0.995,
+    indicator: {
+      kind: 'ratio',
+      total: { metric: 'gateway_transactions_included_total', selector: 'service="gateway-worker"' },
+      bad: {
+        metric: 'gateway_transactions_included_total',
+        selector: 'service="gateway-worker",outcome="reverted"',
+      },
+    },
+    runbook: 'failing-transactions',
+  },
+];
+
+const notificationObjectives: readonly Objective[] = [
+  {
+    id: 'notifications-complete',
+    promise: 4,
+    service: 'user',
+    title: 'Every token transaction is notified',
+    description:
+      'No transfer of a linked wallet is without its notification, by comparison with the chain index and not with our own tables.',
+    indicator: {
+      kind: 'invariant',
+      gauge: { metric: 'notifications_missing', selector: 'service="user"' },
+      graceSeconds: 300,
+    },
+    runbook: 'missing-notifications',
+  },
+  {
+    id: 'notifications-timely',
+    promise: 4,
+    service: 'user',
+    title: 'Notifications are timely',
+    description: '99 % of the transfers are in the inbox within five seconds of their block.',
+    target: 0.99,
+    indicator: {
+      kind: 'latency',
+      histogram: 'chain_event_apply_delay_seconds',
+      selector: 'service="user"',
+      thresholdSeconds: 5,
+    },
+    runbook: 'late-notifications',
+  },
+  {
+    id: 'ledger-agrees',
+    service: 'user',
+    title: 'The ledger agrees with the chain',
+    description: 'The balance of every linked wallet in the ledger equals `balanceOf` at the same block.',
+    indicator: {
+      kind: 'invariant',
+      gauge: { metric: 'ledger_drift', selector: 'service="user"' },
+      graceSeconds: 300,
+    },
+    runbook: 'ledger-drift',
+  },
+];
+
 export const OBJECTIVES: readonly Objective[] = [
   ...restObjectives('api', 'API'),
   ...restObjectives('user', 'user service'),
   ...restObjectives('gateway', 'chain-gateway'),
+  ...chainObjectives,
+  ...notificationObjectives,
 ];
