@@ -1,6 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+
+/** At least two: a single one runs inside jest itself, where what a test leaves open keeps jest from ending. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
 
 /**
  * Runs jest for `make test` and adds up what it counted. Unit and integration tests share a run; the end-to-end
