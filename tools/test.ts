@@ -16,7 +16,7 @@ const RUNS = [
   {
     name: 'unit-and-integration',
     projects: ['unit', 'integration'],
-    options: ['--maxWorkers=2'],
+    options: [`--maxWorkers=${WORKERS}`],
     always: true,
   },
   { name: 'e2e', projects: ['e2e'], options: ['--maxWorkers=1'], always: true },
