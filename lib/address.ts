@@ -33,6 +33,7 @@ export const addressSchema = z
   .transform((text) => toChecksum(text) as string)
   .meta({
     description: 'Ethereum address; EIP-55 checksum when in mixed case',
+    pattern: '^0x[0-9a-fA-F]{40}$',
     examples: ['0x02c3296C6eb50249f290AE596F2bE9454bFfadaB'],
   });
 

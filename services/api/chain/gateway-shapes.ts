@@ -186,6 +186,7 @@ export const gatewayIdentity = z.object({
       blockTime: z.string(),
     })
     .nullable(),
+  past: z.array(z.object({ tokenId: uint, destroyedAt: z.string().nullable() })).default([]),
 });
 
 export const gatewayAttestations = z.object({ asOf, data: z.array(z.object({ uid: z.string() })), page });

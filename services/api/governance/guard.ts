@@ -23,6 +23,16 @@ const PUBLIC_PER_MINUTE = 60;
  * Before every handler: counts the request against its caller and class (headers as in
  * draft-ietf-httpapi-ratelimit-headers), then against its quotas; afterwards records how it went.
  */
+/** Postgres keeps no NUL in text, and nobody means one. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (Array.isArray(value)) return value.some(holdsNul);
+  if (value !== null && typeof value === 'object' && !(value instanceof Uint8Array)) {
+    return Object.entries(value).some(([key, inner]) => key.includes('\0') || holdsNul(inner));
+  }
+  return false;
+}
+
 export function createGuard(deps: {
   limiter: RateLimiter;
   quotas: Quotas;
@@ -75,6 +85,11 @@ export function createGuard(deps: {
         `At most ${verdict.limit} ${routeClass} requests a minute are allowed; wait ${verdict.retryAfterSeconds} s.`,
         { retryAfterSeconds: verdict.retryAfterSeconds },
       );
+    }
+    if (holdsNul(req.params) || holdsNul(req.query) || holdsNul(req.body)) {
+      throw new AppError('invalid_request', 'Text must not contain the character U+0000.', {
+        errors: [{ pointer: '/', rule: 'characters', detail: 'text without U+0000' }],
+      });
     }
     const spent = anonymous ? undefined : await quotas.check(caller, limits);
     if (spent) {

@@ -9,11 +9,17 @@ import { principalKey } from './authorise.ts';
 
 /** Of every POST that creates. Missing or malformed is answered by {@link requireIdempotencyKey} in its own words. */
 export const idempotencyHeaders = z.object({
+  // Required in the document; absence is answered by requireIdempotencyKey, which says what to do.
   'idempotency-key': z
-    .string()
-    .optional()
-    .describe('Required. A new UUID for each new intent; the same key again answers the first answer again.')
-    .meta({ examples: ['0199c3a4-6a7e-7000-8000-2f1f5a3b9c01'] }),
+    .custom<string | undefined>(() => true)
+    .meta({
+      type: 'string',
+      minLength: 8,
+      maxLength: 200,
+      pattern: '^[\\x21-\\x7e]+$',
+      description: 'A new UUID for each new intent; the same key again answers the first answer again.',
+      examples: ['0199c3a4-6a7e-7000-8000-2f1f5a3b9c01'],
+    }),
 });
 
 export const idempotencyErrors = [
@@ -37,7 +43,7 @@ export function scopedKey(principal: Principal, operation: string, key: string):
 
 interface Keyed {
   readonly principal: Principal;
-  readonly headers: { 'idempotency-key'?: string | undefined };
+  readonly headers: { 'idempotency-key': string | undefined };
   readonly body: unknown;
 }
 

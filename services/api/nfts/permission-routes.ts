@@ -224,6 +224,44 @@ export function permissionRoutes(deps: { permissions: PermissionService; cursors
     }),
     defineRoute({
       method: 'get',
+      path: '/v1/permissions/readers',
+      operationId: 'listReaders',
+      summary: 'Who could read what of yours on a day',
+      description: 'Grants count from their block to their deadline, revocation, or the end of the identity.',
+      tags,
+      ...secured('permissions:read', 'wallet'),
+      query: z.strictObject({
+        owner: addressSchema,
+        day: z.iso.date().describe('UTC day, such as 2026-01-31'),
+      }),
+      responses: {
+        200: {
+          description: 'Everybody who could, at any moment of the day.',
+          schema: z
+            .object({
+              asOf: asOfSchema,
+              day: z.string().meta({ format: 'date' }),
+              data: z.array(
+                z.object({
+                  dataHash: z.string(),
+                  productId: z.string(),
+                  requesterId: z.string(),
+                  purpose: z.string().nullable(),
+                  from: isoTime,
+                  until: isoTime.nullable(),
+                  endedBy: z.enum(['deadline', 'revocation', 'identity']).nullable(),
+                }),
+              ),
+            })
+            .meta({ id: 'Readers' }),
+        },
+      },
+      errors: chainErrors,
+      handler: async ({ principal, query }) =>
+        reply(200, await permissions.readers(principal, query.owner, query.day)),
+    }),
+    defineRoute({
+      method: 'get',
       path: '/v1/permissions/history',
       operationId: 'listConsentRecords',
       summary: 'List what an owner agreed to and took back, newest first',

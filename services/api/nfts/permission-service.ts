@@ -12,7 +12,8 @@ import type { Db } from '../database.ts';
 import { maySignWith, principalKey } from '../governance/authorise.ts';
 import type { WalletService } from '../wallets/service.ts';
 import type { Consent, ConsentStore, PermissionKey } from './consent-store.ts';
-import { type ConsentFact, decidePermission, type GrantEvent } from './effective-permission.ts';
+import { type ConsentFact, decidePermission, type GrantEvent, revocationOf } from './effective-permission.ts';
+import { type GrantInterval, readersOn } from './readers.ts';
 import { newMessageNonce, PERMISSION_TYPES, requireSignedBy, type TypedMessage } from './typed-data.ts';
 
 export interface PermissionRequest {
@@ -26,6 +27,9 @@ export interface PermissionRequest {
 
 /** More grants of one datum for one product than a person makes; the newest are those that count. */
 const MAX_GRANTS = 200;
+/** What the gateway gives at once, and how many grants one answer about a day looks at. */
+const MAX_PAGE = 500;
+const MAX_READER_GRANTS = 10_000;
 
 export const toGrant = (row: GatewayPermission): GrantEvent => ({
   requesterId: row.requesterId,
@@ -319,6 +323,57 @@ export function createPermissionService(deps: {
         };
       });
       return { asOf: answer.asOf as AsOf, data, page: answer.page };
+    },
+
+    /**
+     * Who could read what on a UTC day.
+     * @param day `2026-01-31`
+     */
+    async readers(principal: Principal, owner: string, day: string) {
+      await wallets.requireOwner(principal, owner);
+      const start = Date.parse(day);
+      const end = start + 86_400_000;
+      const rows: GatewayPermission[] = [];
+      let asOf: AsOf | undefined;
+      let cursor: string | undefined;
+      do {
+        const answer = await gateway.permissions({ owner, limit: MAX_PAGE, ...(cursor ? { cursor } : {}) });
+        asOf ??= answer.asOf;
+        rows.push(...answer.data);
+        cursor = answer.page.next ?? undefined;
+      } while (cursor !== undefined && rows.length < MAX_READER_GRANTS);
+      const [known, identity] = await Promise.all([
+        consents.ofData(rows.map((row) => row.dataHash)),
+        gateway.identity(owner),
+      ]);
+      const ended = new Map(identity.past.map((one) => [one.tokenId, one.destroyedAt]));
+      const intervals = rows.map((row): GrantInterval => {
+        const own = known
+          .filter(
+            (c) =>
+              c.dataHash === row.dataHash &&
+              c.productId === row.productId &&
+              c.requesterId === row.requesterId,
+          )
+          .map(toFact);
+        const grant = toGrant(row);
+        const record = own.find((c) => c.action === 'grant' && c.transactionHash === grant.transactionHash);
+        const burnt = ended.get(row.dataOwnerId);
+        return {
+          dataHash: row.dataHash,
+          productId: row.productId,
+          requesterId: row.requesterId,
+          purpose: known.find((c) => c.seq === record?.seq)?.purpose ?? null,
+          grantedAt: grant.blockTime,
+          deadline:
+            record?.expirationSeconds === null || record?.expirationSeconds === undefined
+              ? undefined
+              : grant.blockTime + Number(record.expirationSeconds) * 1000,
+          revokedAt: revocationOf(grant, own)?.recordedAt,
+          identityEndedAt: burnt ? Date.parse(burnt) : undefined,
+        };
+      });
+      return { asOf: asOf as AsOf, day, data: readersOn(intervals, start, end) };
     },
 
     /** Consent records of an owner, newest first. */

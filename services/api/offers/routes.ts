@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { addressSchema, hashSchema } from '../../../lib/address.ts';
-import { amountSchema, parseAmount } from '../../../lib/amount.ts';
+import { amountSchema } from '../../../lib/amount.ts';
 import type { CursorCodec } from '../../../lib/cursor.ts';
 import { defineRoute, type Route, reply } from '../../../lib/http/route.ts';
 import { cursorParam, isoTime, limitParam, listOf, type Token } from '../chain/schemas.ts';
@@ -12,6 +12,7 @@ import {
   type RunIdempotent,
   type RunIdempotentOutside,
 } from '../governance/idempotent.ts';
+import { parsePositive } from '../tokens/positive-amount.ts';
 import type { OfferService } from './service.ts';
 import { REDEMPTION_STATES } from './tables.ts';
 
@@ -110,7 +111,7 @@ export function offerRoutes(deps: {
       handler: (context) =>
         idempotent(context, 'publishPartnerOffer', async (trx) => {
           const { price, endsAt, ...rest } = context.body;
-          const priceRaw = parseAmount(price, (await rejuveToken()).decimals, '/price').toString();
+          const priceRaw = parsePositive(price, (await rejuveToken()).decimals, '/price').toString();
           return {
             status: 201,
             body: await offers.publish(trx, context.principal.id, {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { addressSchema } from '../../../lib/address.ts';
-import { amountSchema, parseAmount } from '../../../lib/amount.ts';
+import { amountSchema } from '../../../lib/amount.ts';
 import type { CursorCodec } from '../../../lib/cursor.ts';
 import { defineRoute, type Route, reply } from '../../../lib/http/route.ts';
 import { cursorParam, isoTime, limitParam, listOf, type Token } from '../chain/schemas.ts';
@@ -12,6 +12,7 @@ import {
   type RunIdempotent,
   type RunIdempotentOutside,
 } from '../governance/idempotent.ts';
+import { parsePositive } from '../tokens/positive-amount.ts';
 import type { RewardService } from './service.ts';
 import { CRITERIA } from './tables.ts';
 
@@ -122,7 +123,7 @@ export function rewardRoutes(deps: {
             status: 201,
             body: await rewards.publish(trx, {
               ...rest,
-              rewardRaw: parseAmount(reward, decimals, '/reward').toString(),
+              rewardRaw: parsePositive(reward, decimals, '/reward').toString(),
               startsAt: startsAt === undefined ? new Date() : new Date(startsAt),
               endsAt: endsAt === null ? null : new Date(endsAt),
             }),

@@ -16,7 +16,7 @@ export function createTransactionService(deps: { gateway: Gateway; signers: read
   async function own(principal: Principal, id: string): Promise<GatewayTransaction> {
     const unknown = new AppError('not_found', 'There is no such transaction.');
     // Ids of the gateway are UUIDs; anything else is nobody's.
-    if (!/^[0-9a-zA-Z_-]{1,64}$/.test(id)) throw unknown;
+    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) throw unknown;
     const transaction = await gateway.transaction(id);
     if (!mayReadRecordOf(principal, transaction.requestedBy)) throw unknown;
     return transaction;
