@@ -4,6 +4,7 @@ import { deliveryMigrations } from './deliveries/migrations.ts';
 import { emailMigrations } from './emails/migrations.ts';
 import { eventMigrations } from './events/migrations.ts';
 import { ledgerMigrations } from './ledger/migrations.ts';
+import { migrationMigrations } from './migration/migrations.ts';
 import { notificationMigrations } from './notifications/migrations.ts';
 import { partnerMigrations } from './partners/migrations.ts';
 import { preferenceMigrations } from './preferences/migrations.ts';
@@ -26,4 +27,5 @@ export const userMigrations: readonly Migration[] = [
   ...deliveryMigrations,
   ...rewardMigrations,
   ...partnerMigrations,
+  ...migrationMigrations,
 ].sort((a, b) => (a.id < b.id ? -1 : 1));
