@@ -49,7 +49,7 @@ export const providerId = (name: string): string => {
 };
 
 /** `${` would be read as a reference to a variable of the gateway. */
-const escapeReferences = (text: string): string => text.replaceAll('${', '$${');
+const escapeReferences = (text: string): string => text.replaceAll('${', () => '$${');
 
 /** One endpoint must not count as two witnesses of a head; ids must differ after shortening. */
 function distinct(candidates: readonly Candidate[]): Candidate[] {

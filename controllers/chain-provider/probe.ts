@@ -99,9 +99,10 @@ export function createProbe(deps: { clock: Clock; dispatcher?: Dispatcher }): Pr
 
 /** One sentence without the URL: its path and query carry the key, and Node puts it into some messages. */
 function explain(error: unknown, url: string): string {
-  if (!(error instanceof Error)) return 'unknown failure';
-  const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : '';
-  if (error.name === 'TimeoutError') return 'no answer in time';
+  // Not `instanceof Error`: an abort is a DOMException, and errors of the runtime may come from another realm.
+  const { name, message, code } = error as { name?: string; message?: string; code?: unknown };
+  if (name === 'TimeoutError') return 'no answer in time';
   if (error instanceof z.ZodError) return 'the answer is not what JSON-RPC promises';
-  return `${error.message.replaceAll(url, '[endpoint]').slice(0, 300)}${code}`;
+  if (message === undefined) return 'unknown failure';
+  return `${message.replaceAll(url, '[endpoint]').slice(0, 300)}${typeof code === 'string' && !message.includes(code) ? ` (${code})` : ''}`;
 }
