@@ -42,6 +42,7 @@ function showProgress(report: Report): { note(name: string, state: ChildState | 
       draw();
     },
     end() {
+      ended = true;
       clearInterval(timer);
       report.progress('');
     },
