@@ -66,6 +66,8 @@ export function createChainView(deps: {
   const { clock } = deps;
   let own: { number: number; confirmedAt: number } | undefined;
   let shared: SharedFloor | undefined;
+  /** The first of the others' heads that none of our providers has had yet: later ones do not renew its credit. */
+  let firstUnconfirmed = 0;
   let distrustUntil = Number.NEGATIVE_INFINITY;
   let safe: number | undefined;
   let finalized: number | undefined;
@@ -80,9 +82,10 @@ export function createChainView(deps: {
   const recompute = (): void => {
     const now = clock.monotonic();
     if (shared !== undefined) {
-      const { number, heardAt } = shared;
-      if (heads.some((head) => head >= number)) shared = { number, heardAt: now };
-      else if (now - heardAt > UNCONFIRMED_SHARED_MS) {
+      if (heads.some((head) => head >= firstUnconfirmed)) {
+        shared = { number: shared.number, heardAt: now };
+        firstUnconfirmed = shared.number;
+      } else if (now - shared.heardAt > UNCONFIRMED_SHARED_MS) {
         shared = undefined;
         distrustUntil = now + DISTRUST_MS;
       }
@@ -93,7 +96,7 @@ export function createChainView(deps: {
     const before = own?.number;
     own = {
       number: next,
-      confirmedAt: confirmed || own === undefined || next !== before ? now : own.confirmedAt,
+      confirmedAt: confirmed || own === undefined ? now : own.confirmedAt,
     };
     if (next === before) return;
     if (before !== undefined && next > before) {
@@ -137,7 +140,10 @@ export function createChainView(deps: {
     heard(number) {
       if (own === undefined || number <= own.number || number > own.number + MAX_SHARED_LEAD) return;
       if (clock.monotonic() < distrustUntil) return;
-      if (shared === undefined || number !== shared.number) shared = { number, heardAt: clock.monotonic() };
+      if (shared === undefined) {
+        shared = { number, heardAt: clock.monotonic() };
+        firstUnconfirmed = number;
+      } else if (number > shared.number) shared = { number, heardAt: shared.heardAt };
       recompute();
     },
     extend(block) {

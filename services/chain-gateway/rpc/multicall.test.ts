@@ -8,31 +8,39 @@ const abi = new Interface([
 ]);
 const hexBytes = (max: number) =>
   fc.uint8Array({ maxLength: max }).map((bytes) => Buffer.from(bytes).toString('hex'));
-const address = fc.uint8Array({ minLength: 20, maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString('hex'));
+const address = fc
+  .uint8Array({ minLength: 20, maxLength: 20 })
+  .map((bytes) => Buffer.from(bytes).toString('hex'));
 
 describe('Multicall3 encoding', () => {
   it('equals the general ABI encoder for any calls', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ to: address, data: hexBytes(200) }), { minLength: 1, maxLength: 12 }), (calls) => {
-        const expected = abi.encodeFunctionData('aggregate3', [
-          calls.map(({ to, data }) => ({ target: `0x${to}`, allowFailure: true, callData: `0x${data}` })),
-        ]);
-        expect(encodeAggregate3(calls)).toBe(expected);
-      }),
+      fc.property(
+        fc.array(fc.record({ to: address, data: hexBytes(200) }), { minLength: 1, maxLength: 12 }),
+        (calls) => {
+          const expected = abi.encodeFunctionData('aggregate3', [
+            calls.map(({ to, data }) => ({ target: `0x${to}`, allowFailure: true, callData: `0x${data}` })),
+          ]);
+          expect(encodeAggregate3(calls)).toBe(expected);
+        },
+      ),
     );
   });
 
   it('reads back what the general encoder wrote', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.boolean(), hexBytes(200)), { minLength: 1, maxLength: 12 }), (results) => {
-        const answer = AbiCoder.defaultAbiCoder().encode(
-          ['tuple(bool,bytes)[]'],
-          [results.map(([success, data]) => [success, `0x${data}`])],
-        );
-        expect(decodeAggregate3(`"${answer}"`, results.length)).toEqual(
-          results.map(([success, data]) => ({ success, data: `0x${data}` })),
-        );
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.boolean(), hexBytes(200)), { minLength: 1, maxLength: 12 }),
+        (results) => {
+          const answer = AbiCoder.defaultAbiCoder().encode(
+            ['tuple(bool,bytes)[]'],
+            [results.map(([success, data]) => [success, `0x${data}`])],
+          );
+          expect(decodeAggregate3(`"${answer}"`, results.length)).toEqual(
+            results.map(([success, data]) => ({ success, data: `0x${data}` })),
+          );
+        },
+      ),
     );
   });
 

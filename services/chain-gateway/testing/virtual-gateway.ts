@@ -38,7 +38,7 @@ export async function createVirtualGateway(
     latencyMs?: number;
     jitterMs?: number;
     logLevel?: string;
-  } & Partial<ReadPathOptions> = {},
+  } & Partial<Omit<ReadPathOptions, 'providers'>> = {},
 ): Promise<VirtualGateway> {
   const clock = createManualClock();
   const random = createSeededRandom(options.seed ?? 1, clock);
