@@ -30,10 +30,12 @@ const EXIT_INTERRUPTED = 130;
 function showProgress(report: Report): { note(name: string, state: ChildState | 'done'): void; end(): void } {
   const busy = new Set<string>();
   const from = performance.now();
-  const draw = (): void =>
-    report.progress(
-      `  … ${Math.round((performance.now() - from) / 1000)} s, waiting for ${[...busy].join(', ')}`,
-    );
+  let ended = false;
+  const draw = (): void => {
+    if (ended) return;
+    const waiting = busy.size === 0 ? '' : `, waiting for ${[...busy].join(', ')}`;
+    report.progress(`  … ${Math.round((performance.now() - from) / 1000)} s${waiting}`);
+  };
   const timer = setInterval(draw, 500);
   return {
     note(name, state) {
