@@ -19,6 +19,7 @@ import { loadSignersFile, type SignerPoolEntry } from './signers/signers-file.ts
 import type { GatewayPostgres, GatewayTables } from './store/gateway-database.ts';
 import { type ContractBook, createContractBook } from './transactions/contract-book.ts';
 import { loadContractBook } from './transactions/load-contract-book.ts';
+import { createTransactionOperationsRoutes } from './transactions/operations-routes.ts';
 import { createTransactionRoutes } from './transactions/routes.ts';
 import { createTransactionService } from './transactions/service.ts';
 import { createTransactionWatcher } from './transactions/transaction-watcher.ts';
@@ -125,6 +126,7 @@ export async function createGatewayRoutes(deps: {
   return {
     routes: [
       ...createTransactionRoutes({ service, postgres, watcher, cursors, clock }),
+      ...createTransactionOperationsRoutes({ postgres, service, chainId }),
       ...createEventRoutes({ postgres, tail }),
       ...createIndexRoutes({ postgres, cursors }),
     ],

@@ -9,7 +9,8 @@ export interface TestProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-const START_TIMEOUT_MS = 30_000;
+/** Long enough for a machine on which everything else is being tested at the same time. */
+const START_TIMEOUT_MS = 120_000;
 
 /** Starts one of the gateway's processes on a free port and resolves when its port is open. */
 export async function startGatewayProcess(

@@ -167,23 +167,21 @@ export function createTransactionRoutes(deps: TransactionRouteDeps): Route[] {
       return stream(async () => {
         const out = openEventStream(req, res, { clock });
         let seen = Number(headers['last-event-id'] ?? 0);
+        let looked = seen;
         let sending = false;
         const push = async (): Promise<void> => {
           if (sending) return;
           sending = true;
           try {
-            const [past, now] = [
-              await transactionEvents(postgres.db, params.id, seen),
-              await service.get(params.id),
-            ];
-            for (const event of past) {
+            // Now first, then the past: what happens in between has a higher version and comes with the next look.
+            const now = await service.get(params.id);
+            for (const event of await transactionEvents(postgres.db, params.id, seen)) {
               if (event.version > now.version) break;
-              // The newest state is sent as it is now; older ones as they were when they passed.
-              const data = event === past.at(-1) ? now : asItWas(now, event);
+              const data = event.version === now.version ? now : asItWas(now, event);
               out.send({ id: String(event.version), event: 'state', data });
               seen = event.version;
             }
-            seen = Math.max(seen, now.version);
+            looked = now.version;
             if (isFinal(now.state)) out.close();
           } catch (error) {
             log.warn({ err: error, transaction: params.id }, 'a transaction stream could not be refreshed');
@@ -193,7 +191,7 @@ export function createTransactionRoutes(deps: TransactionRouteDeps): Route[] {
         };
         const stop = watcher.watch(
           first.id,
-          () => seen,
+          () => looked,
           () => void push(),
         );
         await push();
