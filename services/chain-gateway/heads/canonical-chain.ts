@@ -43,21 +43,35 @@ export function createCanonicalChain(deps: {
         : pool
             .ranking()
             .filter(({ provider }) => provider.head !== undefined && provider.chainId === pool.chainId);
-    const newest = Math.max(...candidates.map(({ provider }) => provider.head?.seenAt ?? 0));
+    // Who is out of favour for being slow or failing has still seen the chain, and bears witness to it.
+    const witnesses = pool
+      .ranking()
+      .filter(
+        ({ provider, excluded }) =>
+          provider.head !== undefined &&
+          provider.chainId === pool.chainId &&
+          excluded !== 'cordoned' &&
+          excluded !== 'unauthorized',
+      );
+    const newest = Math.max(...witnesses.map(({ provider }) => provider.head?.seenAt ?? 0));
     // A witness who has not been heard for several polls says how the chain was, not how it is.
     const weight = (provider: Provider): number =>
       newest - (provider.head?.seenAt ?? 0) > deps.staleAfterMs ? STALE_WEIGHT : 1;
+    const onKnownChain = (head: BlockRef): boolean =>
+      view.hashOf(head.number) === head.hash || view.hashOf(head.number - 1) === head.parentHash;
     let best: Provider | undefined;
     let bestVotes = 0;
+    let known = 0;
+    for (const { provider } of witnesses)
+      if (onKnownChain(provider.head as BlockRef)) known += weight(provider);
     for (const { provider } of candidates) {
       const head = provider.head as BlockRef;
       // What was canonical so far has a say when witnesses are even: one provider alone cannot rewrite the past.
-      const linked =
-        view.hashOf(head.number) === head.hash || view.hashOf(head.number - 1) === head.parentHash;
+      const linked = onKnownChain(head);
       let votes = linked ? 0.5 : 0;
-      for (const other of candidates)
+      for (const other of witnesses)
         if (agrees(other.provider.head as BlockRef, head)) votes += weight(other.provider);
-      if (votes > bestVotes) {
+      if (votes > bestVotes && (linked || votes > known)) {
         best = provider;
         bestVotes = votes;
       }

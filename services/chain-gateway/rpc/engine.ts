@@ -5,6 +5,7 @@ import type { ExtraCallBudget } from '../providers/budget.ts';
 import type { CapacityQueue } from '../providers/capacity-queue.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { ProviderPool } from '../providers/provider-pool.ts';
+import { createShadowProbes } from '../providers/shadow-probes.ts';
 import { CallRun } from './call-run.ts';
 import type { UpstreamErrorKind } from './classify.ts';
 import type { RpcPriority } from './ethereum-rpc.ts';
@@ -12,7 +13,7 @@ import type { HedgePolicy } from './hedge-policy.ts';
 import type { MethodSpec } from './methods.ts';
 import type { RpcOutcome } from './outcome.ts';
 
-export type AttemptReason = 'first' | 'retry' | 'hedge' | 'verify';
+export type AttemptReason = 'first' | 'retry' | 'hedge' | 'verify' | 'shadow';
 
 /** A call that has to go upstream. `deadlineAt` may move later while it runs: a later caller with more time joined. */
 export interface Work {
@@ -73,8 +74,13 @@ export interface Engine {
 /** Brings calls to providers: selection, retries within deadline and budget, hedging, and giving up. */
 export function createEngine(deps: EngineDeps): Engine {
   const parked = new Set<CallRun>();
+  const shadow = createShadowProbes(deps);
   return {
-    run: (work) => new CallRun(deps, parked, work).start(),
+    run(work) {
+      const started = new CallRun(deps, parked, work).start();
+      shadow.consider(work);
+      return started;
+    },
     wake() {
       for (const run of [...parked]) run.resume();
     },

@@ -40,20 +40,21 @@ export async function createVirtualGateway(
     logLevel?: string;
   } & Partial<Omit<ReadPathOptions, 'providers'>> = {},
 ): Promise<VirtualGateway> {
+  const { providers, seed, blockTimeMs, latencyMs, jitterMs, logLevel, ...overrides } = options;
   const clock = createManualClock();
-  const random = createSeededRandom(options.seed ?? 1, clock);
+  const random = createSeededRandom(seed ?? 1, clock);
   const chain = createVirtualChain({ chainId: VIRTUAL_CHAIN_ID, now: () => clock.monotonic() });
-  const configs = (options.providers ?? [{}, {}, {}]).map((overrides, index) => ({
+  const configs = (providers ?? [{}, {}, {}]).map((given, index) => ({
     ...providerFromUrl(`p${index + 1}`, `http://p${index + 1}.test`),
-    ...overrides,
+    ...given,
   }));
   const upstreams = configs.map(() =>
     createVirtualUpstream({
       chain,
       clock,
       random,
-      latencyMs: options.latencyMs ?? 10,
-      jitterMs: options.jitterMs ?? 10,
+      latencyMs: latencyMs ?? 10,
+      jitterMs: jitterMs ?? 10,
     }),
   );
   const path = createReadPath({
@@ -72,20 +73,17 @@ export async function createVirtualGateway(
       multicall: { mode: 'off', address: MULTICALL3_ADDRESS },
       extraMethods: [],
       version: 'virtual',
-      ...options,
-      ...(options.providers === undefined ? {} : { providers: configs }),
+      ...overrides,
     },
     clock,
     random,
-    log: createLogger({ service: 'virtual', level: options.logLevel ?? 'silent' }),
+    log: createLogger({ service: 'virtual', level: logLevel ?? 'silent' }),
     metrics: createMetrics({ service: 'virtual', processMetrics: false }),
     transport: (config) => upstreams[configs.findIndex(({ id }) => id === config.id)] as VirtualUpstream,
     defer: (fn) => void clock.setTimeout(fn, 0),
   });
   const mining =
-    (options.blockTimeMs ?? 2_000) > 0
-      ? clock.setInterval(() => chain.mine(), options.blockTimeMs ?? 2_000)
-      : undefined;
+    (blockTimeMs ?? 2_000) > 0 ? clock.setInterval(() => chain.mine(), blockTimeMs ?? 2_000) : undefined;
   const started = path.start(3_000);
   await clock.advance(100);
   await started;
