@@ -1,5 +1,24 @@
+import { computeAddress, SigningKey, Transaction } from 'ethers';
+
 /** One valid request per operation, for the person `ada` with the wallet `WALLET`. A route without one fails its tests. */
-export const WALLET = '0x1111111111111111111111111111111111111111';
+const KEY = new SigningKey(`0x${'01'.repeat(32)}`);
+export const WALLET = computeAddress(KEY);
+
+/** One coin's worth of nothing, signed by the wallet. */
+function signedTransaction(): string {
+  const transaction = Transaction.from({
+    type: 2,
+    chainId: 31337,
+    to: WALLET,
+    nonce: 0,
+    gasLimit: 21_000,
+    maxFeePerGas: 2_000_000_000,
+    maxPriorityFeePerGas: 1_000_000,
+  });
+  transaction.signature = KEY.sign(transaction.unsignedHash);
+  return transaction.serialized;
+}
+
 export const UNKNOWN_ID = '00000000-0000-7000-8000-000000000000';
 
 export interface SampleRequest {
@@ -33,7 +52,7 @@ export const SAMPLE_REQUESTS: Readonly<Record<string, SampleRequest>> = {
   cancelTransaction: { path: { id: UNKNOWN_ID } },
   streamTransaction: { path: { id: UNKNOWN_ID } },
   prepareTransaction: { body: { from: WALLET, to: WALLET } },
-  submitTransaction: { body: { rawTransaction: '0x01' } },
+  submitTransaction: { body: { rawTransaction: signedTransaction() } },
   listSubmittedTransactions: {},
   listNfts: { query: { owner: WALLET } },
   getNft: { path: { contract: 'IdentityToken', tokenId: '1' } },
