@@ -16,6 +16,8 @@ const CAP_EXTRA_MS = 8;
 const MIN_DELAY_MS = 2;
 /** Calls of a method that must have been seen before its delay is believed. */
 const MIN_SAMPLES = 20;
+/** The delay for methods of which too little is known. */
+const UNKNOWN_DELAY_MS = 1_000;
 const MAX_HEDGES = 2;
 
 export interface HedgePolicy {
@@ -54,7 +56,7 @@ export function createHedgePolicy(deps: { budget: ExtraCallBudget; enabled: bool
     delay(method, already) {
       if (!deps.enabled || already >= MAX_HEDGES) return undefined;
       const record = tracker(method);
-      if (record.count() < MIN_SAMPLES) return undefined;
+      if (record.count() < MIN_SAMPLES) return UNKNOWN_DELAY_MS;
       const learned = record.quantile(DELAY_QUANTILE) as number;
       const cap = (record.quantile(0.75) as number) * CAP_FACTOR + CAP_EXTRA_MS;
       return Math.max(MIN_DELAY_MS, Math.min(learned, cap));
