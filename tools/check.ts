@@ -44,6 +44,11 @@ const CHECKS: readonly Check[] = [
     command: ['node', 'tools/cluster/generate-crds.ts', '--check'],
     cure: 'node tools/cluster/generate-crds.ts, and commit what it writes',
   },
+  {
+    name: 'openapi',
+    command: ['node', 'tools/openapi/main.ts', '--check'],
+    cure: 'node tools/openapi/main.ts, and commit what it writes',
+  },
 ];
 
 interface Outcome extends Check {

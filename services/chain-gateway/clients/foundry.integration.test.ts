@@ -98,7 +98,7 @@ describe('forge script', () => {
     const solc = join(folder, 'solc');
     await writeFile(
       solc,
-      `#!/bin/sh\nexec "${process.execPath}" --no-warnings "${join(import.meta.dirname, 'solc-for-tools.ts')}" "$@"\n`,
+      `#!/bin/sh\nexec "${process.execPath}" --no-warnings "${join(import.meta.dirname, '..', 'testing', 'solc-for-tools.ts')}" "$@"\n`,
     );
     await chmod(solc, 0o755);
     await mkdir(join(folder, 'script'));
