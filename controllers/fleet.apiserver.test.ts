@@ -8,7 +8,7 @@ import { eventually, startTestCluster, type TestCluster } from './testing/cluste
 import { type ControllerProcess, startControllerProcess } from './testing/controller-process.ts';
 
 /** The size the issue of a platform team would name as "many". */
-const POOLS = 500;
+const POOLS = Number(process.env.FLEET_POOLS ?? 500);
 const JOBS = 300;
 
 let cluster: TestCluster;
@@ -24,6 +24,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await controller?.stop();
+  if (process.env.TEST_LOG_LEVEL && controller) console.log(controller.log().slice(-4000));
   client?.disconnect();
   await redis?.drop();
   await cluster?.stop();
@@ -92,10 +93,10 @@ describe(`${POOLS} pools`, () => {
       return found;
     });
     const startedAt = performance.now();
-    await eventually(
-      async () => expect((await cluster.poolStatus(ns, `p${POOLS - 1}`)).decision).toBeDefined(),
-      60_000,
-    );
+    await eventually(async () => {
+      const status = await cluster.poolStatus(ns, `p${POOLS - 1}`);
+      expect(status).toMatchObject({ decision: expect.anything() });
+    }, 120_000);
     measured.firstPassSeconds = Number(((performance.now() - startedAt) / 1000).toFixed(1));
     await pause(10_000);
 
@@ -132,7 +133,8 @@ describe(`${POOLS} pools`, () => {
       120_000,
     );
     measured.allAtOnceSeconds = Number(((performance.now() - allAt) / 1000).toFixed(1));
-    for (const i of [40, 250, POOLS - 1]) expect(await cluster.replicas(ns, `p${i}`)).toBeGreaterThan(1);
+    for (const i of [40, Math.floor(POOLS / 2), POOLS - 1])
+      expect(await cluster.replicas(ns, `p${i}`)).toBeGreaterThan(1);
     console.log(`fleet: ${JSON.stringify(measured)}`);
   }, 300_000);
 });

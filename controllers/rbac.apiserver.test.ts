@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import Bull from 'bull';
 import { parse } from 'yaml';
+import { workerSlotsKey } from '../lib/worker-slots.ts';
 import { createTestRedis, type TestRedis } from '../tools/testing/test-redis.ts';
 import type { KubeObject } from './api.ts';
 import { PROVIDERS_KEY, providersSecretName } from './chain-provider/reconcile.ts';
 import { RPC_WORKER_POOLS } from './resources.ts';
-import { workersKey } from './rpc-worker-pool/bull-queue.ts';
 import type { Resource } from './runtime/kube-client.ts';
 import { LEASES, PODS, SECRETS } from './runtime/resources.ts';
 import { eventually, startTestCluster, type TestCluster } from './testing/cluster.ts';
@@ -115,7 +115,7 @@ describe('the permissions in the chart', () => {
     queue = new Bull('q', redis.url);
     await queue.isReady();
     await queue.client.hset(
-      workersKey({ prefix: 'bull', name: 'q' }),
+      workerSlotsKey({ prefix: 'bull', name: 'q' }),
       busiest?.metadata?.name as string,
       `3 ${Date.now() + 60_000}`,
     );

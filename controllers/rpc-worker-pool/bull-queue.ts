@@ -1,3 +1,4 @@
+import { SLOT_REPORT_TTL_MS, workerSlotsKey } from '../../lib/worker-slots.ts';
 import type { QueueReading } from './observation.ts';
 
 /** The little of ioredis that is used here, so that a test can script it. */
@@ -40,14 +41,6 @@ const DELAY_FACTOR = 0x1000;
 const SAMPLE = 3;
 /** Finished jobs whose duration is averaged. */
 const FINISHED = 10;
-/** A worker that has not reported for this long is gone. */
-const WORKER_TTL_MS = 30_000;
-
-/**
- * The key under which worker pods report how busy they are: a hash from pod name to `BUSY EPOCH_MS`. The controller
- * reads it to remove the idle pods first.
- */
-export const workersKey = (queue: QueueAddress): string => `${queue.prefix}:${queue.name}:workers`;
 
 /**
  * Reads many queues in two round trips. Bull's layout: `wait` (a list, oldest last), `paused` (the same while the
@@ -73,7 +66,7 @@ export async function readBullQueues(
     first.lrange(key('wait'), -SAMPLE, -1);
     first.lrange(key('wait'), 0, SAMPLE - 1);
     first.zrevrange(key('completed'), 0, FINISHED - 1);
-    first.hgetall(workersKey(queue));
+    first.hgetall(workerSlotsKey(queue));
   }
   const rows = results(await first.exec());
   const PER_QUEUE = 11;
@@ -131,7 +124,7 @@ export async function readBullQueues(
       },
       workers: Object.entries(plan.workers).flatMap(([pod, report]) => {
         const [busy = '', at = ''] = report.split(' ');
-        return now - Number(at) < WORKER_TTL_MS ? [{ pod, busy: Number(busy) }] : [];
+        return now - Number(at) < SLOT_REPORT_TTL_MS ? [{ pod, busy: Number(busy) }] : [];
       }),
     };
   });
