@@ -80,6 +80,19 @@ export async function requireBalancedEntry(
   expectEqual(own, transfer.rawAmount, 'the sum of her postings', 'user');
 }
 
+/** Fails unless every entry of hers balances and there are `transfers` incoming ones, less those taken back. */
+export async function requireBalancedLedger(story: Story, transfers: number): Promise<void> {
+  const log = await everyPage<LedgerEntry>(story, '/v1/me/ledger/transactions');
+  for (const entry of log) requireBalanced(entry);
+  const count = (kind: string) => log.filter((entry) => entry.kind === kind).length;
+  expectEqual(
+    count('transfer.in') - count('reversal'),
+    transfers,
+    'the number of incoming transfers in the ledger',
+    'user',
+  );
+}
+
 function requireBalanced(entry: LedgerEntry): void {
   const sums = new Map<string, bigint>();
   for (const { assetId, amount } of entry.postings)

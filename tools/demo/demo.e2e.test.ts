@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { OBJECTIVES } from '../../lib/slo/objectives.ts';
 import { isServiceReady } from '../stack/plan.ts';
 import { eventually } from './eventually.ts';
 import { STEPS } from './steps.ts';
@@ -48,6 +49,20 @@ describe('the demo', () => {
     },
     STORY_MS,
   );
+
+  it('shows every metric that an objective speaks of, so that no alert waits for a name that nobody exports', async () => {
+    const services = ['gateway', 'gatewayWorker', 'gatewayIndexer', 'api', 'user'];
+    const texts = await Promise.all(
+      services.map(async (name) => (await fetch(`${platform.access.url(name)}/metrics`)).text()),
+    );
+    const exported = new Set(texts.join('\n').match(/^[a-z_]+(?=[{ ])/gm));
+    const wanted = OBJECTIVES.flatMap(({ indicator }) => {
+      if (indicator.kind === 'latency') return [`${indicator.histogram}_bucket`];
+      if (indicator.kind === 'ratio') return [indicator.total.metric, indicator.bad.metric];
+      return [indicator.gauge.metric];
+    });
+    expect(wanted.filter((name) => !exported.has(name))).toEqual([]);
+  });
 
   it(
     'runs a chosen step with what it needs, as a table',
