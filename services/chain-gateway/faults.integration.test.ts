@@ -38,7 +38,7 @@ const FAULTS: Readonly<Record<string, FaultInput[]>> = {
 const NEEDS_MAJORITY = /fork/;
 
 const HEIGHT = 300;
-const HEAD_POLL_MS = 100;
+const HEAD_POLL_MS = 200;
 /** Pairs tried at the same time: most of them wait for a slow provider. */
 const PAIRS_AT_ONCE = 6;
 

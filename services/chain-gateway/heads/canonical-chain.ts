@@ -30,7 +30,8 @@ export function createCanonicalChain(deps: {
   let tip: BlockRef | undefined;
   let busy: Promise<void> | undefined;
 
-  const reference = (): Provider | undefined => {
+  /** Whose head to follow, and whether its word is enough to take back what was told before. */
+  const reference = (): { provider: Provider; mayRewrite: boolean } | undefined => {
     const ranked = pool
       .ranking()
       .filter(
@@ -66,17 +67,18 @@ export function createCanonicalChain(deps: {
       if (onKnownChain(provider.head as BlockRef)) known += weight(provider);
     for (const { provider } of candidates) {
       const head = provider.head as BlockRef;
-      // What was canonical so far has a say when witnesses are even: one provider alone cannot rewrite the past.
-      const linked = onKnownChain(head);
-      let votes = linked ? 0.5 : 0;
+      // What was canonical so far has a say when witnesses are even; a head further ahead may well stand on it.
+      const ahead = tip !== undefined && head.number > tip.number + 1;
+      let votes = ahead || onKnownChain(head) ? 0.5 : 0;
       for (const other of witnesses)
         if (agrees(other.provider.head as BlockRef, head)) votes += weight(other.provider);
-      if (votes > bestVotes && (linked || votes > known)) {
+      if (votes > bestVotes || (votes === bestVotes && head.number > (best?.head?.number ?? 0))) {
         best = provider;
         bestVotes = votes;
       }
     }
-    return best;
+    // One provider alone cannot rewrite the past while others stand by it.
+    return best === undefined ? undefined : { provider: best, mayRewrite: bestVotes > known };
   };
 
   const markForks = (): void => {
@@ -100,9 +102,10 @@ export function createCanonicalChain(deps: {
   };
 
   const advance = async (): Promise<void> => {
-    const provider = reference();
-    const head = provider?.head;
-    if (provider === undefined || head === undefined) return;
+    const chosen = reference();
+    const head = chosen?.provider.head;
+    if (chosen === undefined || head === undefined) return;
+    const { provider, mayRewrite } = chosen;
     if (tip !== undefined && head.hash === tip.hash) {
       markForks();
       return;
@@ -113,10 +116,27 @@ export function createCanonicalChain(deps: {
       return;
     }
 
+    const refuse = (): void => {
+      if (provider.forked) return;
+      provider.forked = true;
+      pool.invalidate();
+      log.warn(
+        { provider: provider.id, block: head.number, hash: head.hash },
+        'provider is alone on another fork',
+      );
+    };
+    if (!mayRewrite && view.hashOf(head.number) !== undefined) {
+      refuse();
+      return;
+    }
     const fresh: BlockRef[] = [head];
     let lowest: BlockRef = head;
     while (view.hashOf(lowest.number - 1) !== lowest.parentHash) {
       const known = view.hashOf(lowest.number - 1);
+      if (!mayRewrite && known !== undefined) {
+        refuse();
+        return;
+      }
       if (tip === undefined || fresh.length >= MAX_WALK || lowest.number === 0) break;
       if (known === undefined && lowest.number - 1 < tip.number - MAX_WALK) break;
       const parent = await deps.fetchBlock(provider, lowest.number - 1);
