@@ -87,7 +87,7 @@ export function createSignerOpener(deps: {
     return token.value;
   }
 
-  return (entry) => {
+  const open = (entry: SignerEntry): Promise<Signer> => {
     switch (entry.type) {
       case 'private-key-file':
         return loadPrivateKeyFile(entry.file);
@@ -108,5 +108,33 @@ export function createSignerOpener(deps: {
           accessToken: () => gcpToken(entry.tokenFile),
         });
     }
+  };
+
+  return async (entry) => {
+    try {
+      return await open(entry);
+    } catch (error) {
+      const address = 'address' in entry ? entry.address : undefined;
+      if (!(error instanceof SignerUnavailableError) || address === undefined) throw error;
+      return lateSigner(address, entry.type, () => open(entry));
+    }
+  };
+}
+
+/** A signer whose key service was away at the start: its lane pauses until the service answers. */
+function lateSigner(address: string, type: string, open: () => Promise<Signer>): Signer {
+  let opened: Signer | undefined;
+  return {
+    address,
+    type,
+    async signDigest(digest, signal) {
+      opened ??= await open();
+      if (opened.address !== address) {
+        throw new SignerUnavailableError(
+          `the ${type} key has the address ${opened.address}, the signers file says ${address}`,
+        );
+      }
+      return opened.signDigest(digest, signal);
+    },
   };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { addressSchema } from '../../../lib/address.ts';
 import { ConfigError } from '../../../lib/config.ts';
 
 const path = z.string().min(1);
@@ -14,6 +15,8 @@ const signerEntry = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('keystore'), file: path, passwordFile: path }),
   z.strictObject({
     type: z.literal('aws-kms'),
+    /** States the key's address, so that the worker starts while the key service is away. */
+    address: addressSchema.optional(),
     keyId: z.string().min(1),
     region: z.string().min(1),
     endpoint: z.url().optional(),
@@ -27,6 +30,7 @@ const signerEntry = z.discriminatedUnion('type', [
       .regex(
         /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+\/cryptoKeyVersions\/\d+$/,
       ),
+    address: addressSchema.optional(),
     endpoint: z.url().optional(),
     tokenFile: path.optional(),
   }),

@@ -11,12 +11,14 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { computeAddress, Transaction } from 'ethers';
 import fc from 'fast-check';
+import { systemClock } from '../../../lib/time.ts';
 import { openAwsKmsSigner } from './aws-kms-signer.ts';
 import { signAwsRequest } from './aws-signature.ts';
 import { crc32c } from './crc32c.ts';
 import { addressOfSpki, parseDerSignature, toEthereumSignature } from './der-signature.ts';
 import { openGcpKmsSigner } from './gcp-kms-signer.ts';
 import { createKeySigner } from './local-signers.ts';
+import { createSignerOpener } from './open-signer.ts';
 import { SignerUnavailableError, signTransaction } from './signer.ts';
 
 const secretHex = '4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318';
@@ -183,6 +185,32 @@ describe('AWS KMS', () => {
     expect(Transaction.from(signed.raw)).toMatchObject({ from: address, nonce: 3, hash: signed.hash });
     broken = true;
     await expect(signTransaction(signer, unsigned)).rejects.toBeInstanceOf(SignerUnavailableError);
+  });
+});
+
+describe('a key service that is away at the start', () => {
+  it('lets the worker start when the address is stated, and signs when it is back', async () => {
+    let away = true;
+    const endpoint = await serve(async (req, body) => {
+      if (away) return { status: 503, body: {} };
+      if (req.headers['x-amz-target'] === 'TrentService.GetPublicKey')
+        return { body: { PublicKey: spki().toString('base64') } };
+      return {
+        body: {
+          Signature: (await derOf(Buffer.from(JSON.parse(body).Message, 'base64'), true)).toString('base64'),
+        },
+      };
+    });
+    const open = createSignerOpener({
+      env: { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
+      clock: systemClock,
+    });
+    const entry = { type: 'aws-kms' as const, keyId: 'k', region: 'eu-central-1', endpoint };
+    await expect(open(entry)).rejects.toThrow('AWS KMS');
+    const signer = await open({ ...entry, address });
+    await expect(signTransaction(signer, unsigned)).rejects.toBeInstanceOf(SignerUnavailableError);
+    away = false;
+    expect(Transaction.from((await signTransaction(signer, unsigned)).raw).from).toBe(address);
   });
 });
 
