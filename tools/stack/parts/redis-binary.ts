@@ -61,6 +61,12 @@ function privateApt(dir: string): string[] {
   return ['-o', `Dir::State::lists=${join(dir, 'lists')}`, '-o', `Dir::Cache=${join(dir, 'cache')}`];
 }
 
+/**
+ * Libraries behind alternatives and install scripts of Redis's dependencies, of which `apt-cache` lists all branches.
+ * libelogind0 would even stand in for the libsystemd0 that is there.
+ */
+const OTHER_BRANCHES = /^libelogind|-perl$|^lib(newt|debian-installer|textwrap)/;
+
 /** Redis and the libraries it needs that this machine does not have. */
 async function packagesToFetch(apt: string[]): Promise<string[]> {
   const skip = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'];
@@ -71,7 +77,9 @@ async function packagesToFetch(apt: string[]): Promise<string[]> {
     ...skip.map((kind) => `--no-${kind}`),
     'redis-server',
   ]);
-  const wanted = stdout.split('\n').filter((line) => /^(redis-|lib|lua)[\w.+-]+$/.test(line));
+  const wanted = stdout
+    .split('\n')
+    .filter((line) => /^(redis-|lib|lua)[\w.+-]+$/.test(line) && !OTHER_BRANCHES.test(line));
   const { stdout: selections } = await run('dpkg', ['--get-selections'], { maxBuffer: 16 * 1024 * 1024 });
   const installed = new Set(
     selections
