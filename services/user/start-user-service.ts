@@ -635,7 +635,7 @@ export async function startUserService(
     deliveries.dispatcher.work(stopWork.signal);
     scope.defer('delivery workers', () => stopWork.abort(new AppError('draining', 'shutting down')));
     for (const channel of CHANNELS)
-      loop(`deliver-${channel}`, 200, () => deliveries.dispatcher.pass(channel));
+      loop(`deliver-${channel}`, 400, () => deliveries.dispatcher.pass(channel));
   }
   if (config.ROLES.includes('jobs')) {
     loop('audit', config.AUDIT_INTERVAL_MS, async (signal) => {

@@ -39,6 +39,7 @@ export function createDispatcher(deps: {
 }): Dispatcher {
   const { postgres, store, queues, worker, concurrency, clock, log, leaseMs = LEASE_MS, onFallback } = deps;
   const stop = new AbortController();
+  const busy = new Set<Channel>();
 
   const within = async <T>(promise: Promise<T>, ms: number): Promise<T> => {
     const limit = new AbortController();
@@ -68,7 +69,9 @@ export function createDispatcher(deps: {
       const { queue } = queues[channel];
       let redisAway = false;
       try {
-        if ((await within(queue.getWaitingCount(), ENQUEUE_TIMEOUT_MS)) > QUEUE_FULL) return false;
+        // Asked only while there is much to do: an idle service asks Redis nothing.
+        if (busy.has(channel) && (await within(queue.getWaitingCount(), ENQUEUE_TIMEOUT_MS)) > QUEUE_FULL)
+          return false;
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         redisAway = true;
@@ -84,6 +87,8 @@ export function createDispatcher(deps: {
           items: items.map(({ id, claims }) => ({ id, claims })),
         })),
       ];
+      if (jobs.length < BATCH) busy.delete(channel);
+      else busy.add(channel);
       if (jobs.length === 0) return false;
       if (!redisAway) {
         try {

@@ -27,7 +27,10 @@ const TOPIC_OF_PREFIX: Readonly<Record<string, Topic>> = {
 };
 
 /** The topic a notification type belongs to; unknown ones count as partners', the least urgent. */
-export const topicOf = (type: string): Topic => TOPIC_OF_PREFIX[type.split('.')[0] ?? ''] ?? 'partners';
+export function topicOf(type: string): Topic {
+  const prefix = type.split('.')[0] ?? '';
+  return Object.hasOwn(TOPIC_OF_PREFIX, prefix) ? (TOPIC_OF_PREFIX[prefix] as Topic) : 'partners';
+}
 
 /** "0.5" with 6 decimals → 500000n; digits beyond the token's precision round up, so that nothing below passes. */
 export function smallestUnits(amount: string, decimals: number): bigint {

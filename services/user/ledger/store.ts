@@ -41,12 +41,18 @@ export const ledgerStore = {
     const references = keys.map((k) => k.reference);
     const assets = keys.map((k) => k.assetId);
     const wanted = sql`unnest(${kinds}::text[], ${owners}::uuid[], ${references}::text[], ${assets}::text[]) as w(kind, owner, reference, asset_id)`;
+    // Two halves, because "is not distinct from" cannot use the index and system accounts have no owner.
     const find = () =>
       rows(
         db,
         sql<AccountRow>`select a.id, a.kind, a.owner, a.reference, a.asset_id as "assetId"
-          from ${wanted} join ledger_accounts a on a.kind = w.kind and a.owner is not distinct from w.owner
-            and a.reference = w.reference and a.asset_id = w.asset_id`,
+          from ${wanted} join ledger_accounts a on a.kind = w.kind and a.owner = w.owner
+            and a.reference = w.reference and a.asset_id = w.asset_id
+          union all
+          select a.id, a.kind, a.owner, a.reference, a.asset_id as "assetId"
+          from ${wanted} join ledger_accounts a on a.kind = w.kind and a.owner is null
+            and a.reference = w.reference and a.asset_id = w.asset_id
+          where w.owner is null`,
       );
     const found = await find();
     if (found.length === keys.length) return found;

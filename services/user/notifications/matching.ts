@@ -50,7 +50,7 @@ function shownData(event: ChainEvent): Record<string, unknown> {
 export function noticesOf(event: ChainEvent, personOf: (address: string) => string | undefined): Notice[] {
   const base = { eventKey: event.key, stage: event.stage, occurredAt: event.blockTime };
   const data = shownData(event);
-  const family = TRANSFER_FAMILY[event.type];
+  const family = Object.hasOwn(TRANSFER_FAMILY, event.type) ? TRANSFER_FAMILY[event.type] : undefined;
   if (family !== undefined) {
     const from = personOf(String(event.data.from));
     const to = personOf(String(event.data.to));

@@ -156,7 +156,9 @@ const short = (value: unknown): string =>
 export function describeNotice(input: TextInput, locale: string): Text {
   const language = languageOf(locale);
   const { type, data, stage } = input;
-  const template = TEMPLATES[language][type] ?? (TEMPLATES[language][''] as Template);
+  // Own properties only: a type may be called anything, "constructor" included.
+  const known = Object.hasOwn(TEMPLATES[language], type) ? type : '';
+  const template = TEMPLATES[language][known] as Template;
   const decimals = typeof data.decimals === 'number' ? data.decimals : 0;
   const amount =
     typeof data.amount === 'string' && /^\d+$/.test(data.amount)

@@ -13,18 +13,31 @@ export const lineOfText = (max: number) =>
     .refine((text) => !UNSAFE.test(text), 'must not contain line breaks, control or invisible characters')
     .meta({ description: `One line of text, at most ${max} characters` });
 
+/** Canonical names of zones seen so far: making a formatter takes a millisecond, and there are some 600 names at most. */
+const zones = new Map<string, string>();
+
+function canonicalZone(name: string): string | undefined {
+  const known = zones.get(name);
+  if (known !== undefined) return known;
+  try {
+    const zone = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
+    zones.set(name, zone);
+    return zone;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return undefined;
+  }
+}
+
 /** An IANA time zone that this runtime knows, such as Europe/Zurich; yields the canonical spelling. */
 export const timeZoneSchema = z
   .string()
   .max(64)
   .transform((name, ctx) => {
-    try {
-      return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      ctx.addIssue({ code: 'custom', message: 'expected an IANA time zone such as Europe/Zurich' });
-      return z.NEVER;
-    }
+    const zone = canonicalZone(name);
+    if (zone !== undefined) return zone;
+    ctx.addIssue({ code: 'custom', message: 'expected an IANA time zone such as Europe/Zurich' });
+    return z.NEVER;
   })
   .refine((name) => !/^[+-]/.test(name), 'expected a named time zone such as Europe/Zurich, not an offset')
   .meta({ description: 'IANA time zone', examples: ['Europe/Zurich'] });
