@@ -23,6 +23,7 @@ import type { apiConfig } from './config.ts';
 import { createCacheAside } from './data/cache-aside.ts';
 import { followChainEvents } from './data/chain-events.ts';
 import type { ApiDatabase } from './database.ts';
+import { mountPortal } from './docs/portal.ts';
 import { createAuthenticators } from './governance/authenticate.ts';
 import { createGuard } from './governance/guard.ts';
 import { createIdempotent, createIdempotentOutside } from './governance/idempotent.ts';
@@ -240,6 +241,7 @@ export async function startApi(
       { name: 'user', check: (signal) => userClient.ping(signal) },
     ],
     openapi: apiInfo,
+    extend: mountPortal,
   });
   const settling = clock.setInterval(() => {
     for (const part of [rewards, offers]) {
