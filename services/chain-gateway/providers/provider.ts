@@ -15,7 +15,13 @@ import { createRateLimit, type RateLimit } from './rate-limit.ts';
 /** How long a method that the provider said it lacks is not offered to it again, milliseconds. */
 const UNSUPPORTED_FOR_MS = 600_000;
 /** A provider with calls under way that answered nothing for this long has stopped answering, whatever its timeouts say. */
-export const STALL_MS = 1_000;
+const STALL_MS = 1_000;
+/** With several calls under way their common silence says more: this many usual answer times are enough, within bounds. */
+const STALL_MEDIANS = 20;
+const SHORTEST_STALL_MS = 100;
+const SEVERAL = 4;
+/** A silence is looked at twice: when our own process was held up, the answers are already in the sockets. */
+const SECOND_LOOK_MS = 25;
 /** Methods remembered as unsupported; the names come from clients, so the memory is bounded. */
 const MAX_UNSUPPORTED = 200;
 
@@ -61,8 +67,10 @@ export interface Provider {
   inFlight: number;
   /** Sends without asking breaker or limits; the caller has done that. Outcomes are recorded by the engine. */
   send(request: AttemptRequest, done: AttemptDone): RunningAttempt;
-  /** True when it has calls under way and has answered none of anybody's for {@link STALL_MS}. */
+  /** True when it has calls under way and has answered none of anybody's for too long. */
   stalled(): boolean;
+  /** When to look at a silence (again), milliseconds from now. */
+  stallCheckMs(): number;
   supports(method: string): boolean;
   markUnsupported(method: string): void;
   unitsFor(method: string, standard: number): number;
@@ -84,6 +92,7 @@ export function createProvider(deps: {
   let silentSince: number | undefined;
   /** Set by a silence, cleared by the next answer: a provider that went silent is not used again on suspicion. */
   let unresponsive = false;
+  let suspectedAt: number | undefined;
 
   const onAnswer = (result: AttemptResult): void => {
     if (result.kind === 'fault' && result.fault === 'timeout') {
@@ -91,13 +100,22 @@ export function createProvider(deps: {
       return;
     }
     unresponsive = false;
+    suspectedAt = undefined;
     silentSince = provider.inFlight > 0 ? clock.monotonic() : undefined;
   };
   const stalled = (): boolean => {
     if (unresponsive) return true;
     if (provider.inFlight === 0 || silentSince === undefined) return false;
-    unresponsive = clock.monotonic() - silentSince >= STALL_MS;
+    const now = clock.monotonic();
+    if (now - silentSince < stallMs()) return false;
+    suspectedAt ??= now;
+    unresponsive = now - suspectedAt >= SECOND_LOOK_MS;
     return unresponsive;
+  };
+  const stallMs = (): number => {
+    const median = provider.health.latency.quantile(0.5);
+    if (provider.inFlight < SEVERAL || median === undefined) return STALL_MS;
+    return Math.min(STALL_MS, Math.max(SHORTEST_STALL_MS, median * STALL_MEDIANS));
   };
 
   const provider: Provider = {
@@ -134,6 +152,7 @@ export function createProvider(deps: {
       };
     },
     stalled,
+    stallCheckMs: () => (suspectedAt === undefined ? stallMs() : SECOND_LOOK_MS + 1),
     supports(method) {
       const { allow, deny } = config.methods;
       if (deny.length > 0 && matchesMethod(deny, method)) return false;

@@ -1,7 +1,7 @@
 import type { Timer } from '../../../lib/time.ts';
 import { note } from '../explain/trace.ts';
 import type { AttemptDone, AttemptResult, RunningAttempt } from '../providers/attempt.ts';
-import { type Provider, STALL_MS } from '../providers/provider.ts';
+import type { Provider } from '../providers/provider.ts';
 import { classifyUpstreamError, normalisedCode, type UpstreamErrorKind } from './classify.ts';
 import type { AttemptReason, EngineAnswer, EngineDeps, Work } from './engine.ts';
 import { gatewayError, RPC_ERROR, retryAdvice } from './errors.ts';
@@ -9,6 +9,8 @@ import { failure, type RpcOutcome, success } from './outcome.ts';
 
 /** Attempts per call, hedges included. A call that needs more meets a problem that more will not solve. */
 const MAX_ATTEMPTS = 12;
+/** Providers that are asked whether there is really nothing; some of them may be behind. */
+const MAX_OPINIONS = 3;
 /** Full jitter: a random share of base · 2^n, at most the cap. The cap bounds how late a recovery is noticed. */
 const BACKOFF_BASE_MS = 25;
 const BACKOFF_CAP_MS = 250;
@@ -30,6 +32,8 @@ export class CallRun {
   #resolve!: (answer: EngineAnswer) => void;
   #settled = false;
   #attempts = 0;
+  /** Providers in good standing that answered with nothing. */
+  #empties = 0;
   #units = 0;
   #rounds = 0;
   #hedges = 0;
@@ -219,7 +223,7 @@ export class CallRun {
     let delay = left;
     if (this.#running.length > 0 && repeatable) {
       const hedgeIn = work.spec.hedge ? this.#deps.hedging.delay(work.method, this.#hedges) : undefined;
-      delay = Math.min(left, hedgeIn ?? STALL_MS);
+      delay = Math.min(left, hedgeIn ?? (this.#running[0] as Attempt).provider.stallCheckMs());
     }
     this.#timer?.cancel();
     this.#timer = this.#deps.clock.setTimeout(() => this.#onLate(), delay);
@@ -317,9 +321,10 @@ export class CallRun {
     }
     this.#report(attempt, ms, 'empty');
     note(work.trace, this.#now(), 'empty', provider.id, ms);
-    const agreed = this.#fallback?.outcome.ok === true;
     this.#fallback = { outcome: success(result), kind: undefined, provider: provider.id };
-    if (verdict === 'doubtful' && (agreed || this.#attempts > 2))
+    // Who is behind or on a fork may honestly not have it: that is no second opinion.
+    if (!provider.lagging && !provider.forked) this.#empties++;
+    if (verdict === 'doubtful' && (this.#empties >= 2 || this.#attempts > MAX_OPINIONS))
       this.#giveUp('two providers agree that there is nothing');
     else this.#retryElsewhere('verify');
   }
