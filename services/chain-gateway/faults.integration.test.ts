@@ -94,13 +94,16 @@ async function strikeFavourites(world: World, ...faults: (readonly FaultInput[])
     favourite.faults.set(list);
     return favourite;
   });
-  // A provider that changes its mind about the past is found out by the next look at its head, not before.
-  const forked = struck[faults.findIndex((list) => list.some(({ type }) => type === 'fork'))];
-  for (let polls = 0; forked !== undefined && polls < 20; polls += 1) {
-    const standing = world.gateway.path.pool
-      .ranking()
-      .find(({ provider }) => provider.config.url === forked.url);
-    if (standing?.excluded === 'forked') break;
+  // A provider that falls behind or changes its mind about the past is found out by the next look at its head.
+  const astray = struck.filter((_, index) =>
+    faults[index]?.some((fault) => fault.type === 'fork' || (fault.type === 'block-lag' && fault.blocks > 5)),
+  );
+  for (let polls = 0; astray.length > 0 && polls < 20; polls += 1) {
+    const ranking = world.gateway.path.pool.ranking();
+    const noticed = astray.every(({ url }) =>
+      ranking.some(({ provider, excluded }) => provider.config.url === url && excluded !== undefined),
+    );
+    if (noticed) break;
     await systemClock.sleep(HEAD_POLL_MS);
   }
   return struck;
