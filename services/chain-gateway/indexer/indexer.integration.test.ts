@@ -119,6 +119,20 @@ describe('the indexer', () => {
     60_000,
   );
 
+  it('follows a reorg of every depth up to 64', async () => {
+    await fixture.chain.mine(65);
+    await catchUp();
+    for (let depth = 1; depth <= 64; depth++) {
+      await send(holder(500 + (depth % 5)), 1n);
+      await fixture.chain.mine(1);
+      await catchUp();
+      await fixture.chain.rpc('anvil_reorg', [depth, []]);
+      await fixture.chain.mine(1);
+      await catchUp();
+    }
+    await expectReplay();
+  }, 180_000);
+
   it('lets two of them run at once without a double row', async () => {
     const other = await createFollower();
     for (let n = 0; n < 20; n++) {

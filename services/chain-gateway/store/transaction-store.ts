@@ -127,6 +127,17 @@ export async function findTransaction(db: GatewayExecutor, id: string): Promise<
   return rows[0] ? viewOf(rows[0]) : undefined;
 }
 
+/** The id of the transaction that was asked for with this key. */
+export async function findByKey(
+  db: GatewayExecutor,
+  principal: string,
+  key: string,
+): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`
+    SELECT id FROM transactions WHERE principal = ${principal} AND idempotency_key = ${key}`.execute(db);
+  return rows[0]?.id;
+}
+
 /** Newest first; `before` is the id of the last row of the previous page (ids sort by time). */
 export async function listTransactions(
   db: GatewayExecutor,

@@ -8,6 +8,7 @@ import { checkPolicy } from '../signers/check-policy.ts';
 import type { SignerPolicy } from '../signers/signers-file.ts';
 import type { GatewayPostgres } from '../store/gateway-database.ts';
 import {
+  findByKey,
   findTransaction,
   insertTransaction,
   type NewTransaction,
@@ -110,6 +111,14 @@ export function createTransactionService(deps: TransactionServiceDeps): Transact
           trx,
           { principal, operation: 'createTransaction', key: idempotencyKey, body: request },
           async () => {
+            // The record of the answer is kept for days, the transaction for ever: an old key must not act again.
+            const old = await findByKey(trx, principal, idempotencyKey);
+            if (old) {
+              throw new AppError(
+                'idempotency_key_reused',
+                `This Idempotency-Key belongs to transaction ${old} of an earlier day. Use a new key for a new intent.`,
+              );
+            }
             const view = await insertTransaction(trx, {
               ...what,
               id: random.uuid(),

@@ -2,6 +2,7 @@ import type { Logger } from '../../../lib/log.ts';
 import { isPostgresUnavailable } from '../../../lib/postgres.ts';
 import type { Clock } from '../../../lib/time.ts';
 import { sealAudit } from '../audit/seal-audit.ts';
+import { prune } from '../reconciler/prune.ts';
 import { reconcileTransactions } from '../reconciler/reconcile-transactions.ts';
 import { createDriftRecovery } from '../reconciler/recover-drift.ts';
 import type { EthereumRpc } from '../rpc/ethereum-rpc.ts';
@@ -228,6 +229,7 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
             engines: lanes.map((lane) => lane.engine),
           });
           metrics.reconciled(findings);
+          await prune(postgres, clock);
           return RECONCILE_MS;
         }),
         ...(deps.webhooks

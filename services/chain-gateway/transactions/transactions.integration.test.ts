@@ -74,6 +74,13 @@ describe('a transaction', () => {
     });
   });
 
+  it('does not act again when the record of the answer is long gone', async () => {
+    const key = nextKey();
+    const { view } = await fixture.service.create('api', key, transfer('1'));
+    await sql`DELETE FROM idempotency_keys WHERE key = ${key}`.execute(fixture.postgres.db);
+    await expect(fixture.service.create('api', key, transfer('1'))).rejects.toThrow(view.id);
+  });
+
   it('is rejected with the decoded custom error when it would revert', async () => {
     const { view } = await fixture.service.create('api', nextKey(), transfer((10n ** 30n).toString()));
     const done = await fixture.waitFor(view.id, (v) => v.state === 'rejected');
