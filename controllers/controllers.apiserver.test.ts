@@ -5,8 +5,10 @@ import { PROVIDERS_KEY, providersSecretName } from './chain-provider/reconcile.t
 import { CHAIN_PROVIDERS, RPC_WORKER_POOLS } from './resources.ts';
 import { HORIZONTAL_POD_AUTOSCALERS, type HorizontalPodAutoscaler } from './rpc-worker-pool/rivals.ts';
 import { findCondition } from './runtime/conditions.ts';
+import type { KubeClient } from './runtime/kube-client.ts';
 import { DEPLOYMENTS, SECRETS } from './runtime/resources.ts';
 import {
+  clientFor,
   eventually,
   healthyProbe,
   type RunningControllers,
@@ -253,6 +255,46 @@ describe('an RpcWorkerPool', () => {
     expect(await cluster.replicas(ns, 'workers')).toBeGreaterThanOrEqual(at);
     expect(await cluster.replicas(ns, 'workers')).toBeLessThanOrEqual(at + 4);
     expect(second.scales.every((scale) => scale.to >= scale.from)).toBe(true);
+  });
+});
+
+describe('a crash', () => {
+  it.each([1, 2, 3, 4, 5, 6])('at write %i is made good by the next start', async (write) => {
+    const ns = await fresh(1);
+    await enqueue(`${ns}-q`, 500);
+    // The process dies right after the API server carried out its n-th write, before it heard the answer.
+    let writes = 0;
+    let crashed = false;
+    const real = clientFor(cluster.plane.kubeconfigFor({ name: 'controller', groups: ['system:masters'] }));
+    const mutating = new Set(['create', 'update', 'mergePatch', 'apply']);
+    const client = new Proxy(real, {
+      get(target, name: keyof KubeClient) {
+        if (!mutating.has(name)) return target[name];
+        return async (...args: unknown[]) => {
+          if (crashed) throw new Error('dead');
+          const answer = await (target[name] as (...a: unknown[]) => Promise<unknown>)(...args);
+          if (++writes >= write) {
+            crashed = true;
+            throw new Error('dead');
+          }
+          return answer;
+        };
+      },
+    });
+    await cluster.provider(ns, 'alpha', { limits: { callsPerSecond: 1000 } });
+    await cluster.pool(ns, `${ns}-q`);
+    const first = await start({ overrides: { client, namespace: ns } });
+    await eventually(async () => expect(crashed || (await cluster.replicas(ns, 'workers')) > 1).toBe(true));
+    await first.stop();
+    await real.close();
+    await start({ overrides: { namespace: ns } });
+    await eventually(async () => {
+      expect(await cluster.replicas(ns, 'workers')).toBeGreaterThan(1);
+      expect((await condition(ns, `${ns}-q`, 'Ready'))?.status).toBe('True');
+      expect(
+        (await cluster.admin.get(SECRETS, ns, providersSecretName(31337))).data?.[PROVIDERS_KEY],
+      ).toBeDefined();
+    });
   });
 });
 

@@ -13,6 +13,7 @@ import { createGatewayTraffic } from './chain-provider/gateway-traffic.ts';
 import { createProbe } from './chain-provider/probe.ts';
 import { controllerConfig } from './config.ts';
 import { createPlatformControllers } from './platform-controllers.ts';
+import { createPoolMetrics } from './rpc-worker-pool/pool-metrics.ts';
 import { createKubeClient } from './runtime/kube-client.ts';
 import { createLeaderElection } from './runtime/leader-election.ts';
 import { createControllerMetrics } from './runtime/metrics.ts';
@@ -25,11 +26,6 @@ runProcess('controller', async (scope) => {
   const random = systemRandom(clock);
   const metrics = createMetrics({ service: 'controller' });
   const controllerMetrics = createControllerMetrics(metrics);
-  const reaction = metrics.histogram({
-    name: 'rpcworkerpool_scale_lag_seconds',
-    help: 'From the look at the queue that decided to the answer of the scale call.',
-    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-  });
 
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
@@ -64,17 +60,15 @@ runProcess('controller', async (scope) => {
     instance: identity,
     defaultRedisUrl: config.REDIS_URL,
     connectRedis: (url) => {
-      const redis = createRedis({ url, log, role: 'controller' });
+      const redis = createRedis({ url, log, role: 'controller', commandTimeoutMs: 3_000 });
       return { redis, close: () => closeRedis(redis) };
     },
     probe: createProbe({ clock }),
     ...(config.GATEWAY_METRICS_URL
       ? { traffic: createGatewayTraffic({ url: config.GATEWAY_METRICS_URL, clock, log }) }
       : {}),
-    assertLeader: () => {
-      if (!election.leads()) throw new Error('this replica no longer leads and must not write');
-    },
-    onScale: ({ lagMs }) => reaction.observe(lagMs / 1000),
+    assertLeader: election.assertLeads,
+    poolMetrics: createPoolMetrics(metrics),
     queueIntervalMs: config.QUEUE_INTERVAL_MS,
     watchdogMs: config.WATCHDOG_MS,
   });

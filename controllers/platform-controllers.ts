@@ -7,6 +7,7 @@ import type { Probe } from './chain-provider/probe.ts';
 import { createProviderReconciler } from './chain-provider/reconcile.ts';
 import { CHAIN_PROVIDERS, RPC_WORKER_POOLS } from './resources.ts';
 import { createForecaster } from './rpc-worker-pool/forecast.ts';
+import type { PoolMetrics } from './rpc-worker-pool/pool-metrics.ts';
 import { createQueueWatch, type QueueWatchDeps } from './rpc-worker-pool/queue-watch.ts';
 import { createPoolReconciler, FIELD_MANAGER, type PoolReconcilerDeps } from './rpc-worker-pool/reconcile.ts';
 import { HORIZONTAL_POD_AUTOSCALERS } from './rpc-worker-pool/rivals.ts';
@@ -31,6 +32,7 @@ export interface PlatformControllersDeps {
   readonly probe: Probe;
   readonly traffic?: GatewayTraffic;
   readonly assertLeader: () => void;
+  readonly poolMetrics?: PoolMetrics;
   readonly onScale?: PoolReconcilerDeps['onScale'];
   readonly queueIntervalMs?: number;
   readonly watchdogMs?: number;
@@ -103,6 +105,7 @@ export function createPlatformControllers(deps: PlatformControllersDeps): Platfo
       forecaster: createForecaster(),
       defaultRedisUrl: deps.defaultRedisUrl,
       assertLeader: deps.assertLeader,
+      ...(deps.poolMetrics ? { metrics: deps.poolMetrics } : {}),
       ...(deps.onScale ? { onScale: deps.onScale } : {}),
     }),
   });

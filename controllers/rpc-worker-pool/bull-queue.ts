@@ -43,6 +43,29 @@ const SAMPLE = 3;
 const FINISHED = 10;
 
 /**
+ * The cheap look at queues that were empty: true where one still is, and nothing was added since. Four commands per
+ * queue instead of eleven and more, and nothing to compute.
+ */
+export async function stillIdle(
+  redis: RedisReader,
+  queues: readonly (QueueAddress & { readonly addedTotal: number })[],
+): Promise<boolean[]> {
+  if (queues.length === 0) return [];
+  const pipeline = redis.pipeline();
+  for (const { prefix, name } of queues) {
+    pipeline.llen(`${prefix}:${name}:wait`);
+    pipeline.llen(`${prefix}:${name}:active`);
+    pipeline.zcard(`${prefix}:${name}:delayed`);
+    pipeline.get(`${prefix}:${name}:id`);
+  }
+  const rows = results(await pipeline.exec());
+  return queues.map(({ addedTotal }, index) => {
+    const [wait, active, delayed, id] = rows.slice(index * 4, index * 4 + 4);
+    return wait === 0 && active === 0 && delayed === 0 && Number(id ?? 0) === addedTotal;
+  });
+}
+
+/**
  * Reads many queues in two round trips. Bull's layout: `wait` (a list, oldest last), `paused` (the same while the
  * queue is paused), `active`, `delayed` and `completed` (sorted sets), `id` (a counter of jobs ever added) and one
  * hash per job. Rejects when Redis does not answer; an Error in the place of a queue whose keys are not what Bull makes.

@@ -31,6 +31,7 @@ export interface Decision {
   readonly providers: ProviderVerdict;
   readonly bounds: Bounds;
   readonly bursting: boolean;
+  readonly objectiveSeconds: number;
   /** Present when the queue could be read. */
   readonly estimates?: Estimates;
 }
@@ -73,6 +74,7 @@ export function decide(
       terms: trace.terms,
       limit: 'None',
       bursting: false,
+      objectiveSeconds: spec.objective.oldestJobAgeSeconds,
       providers,
       bounds,
       ...rest,

@@ -1,6 +1,12 @@
 import type { Logger } from '../../lib/log.ts';
 import type { Clock, Timer } from '../../lib/time.ts';
-import { type QueueAddress, type QueueSnapshot, type RedisReader, readBullQueues } from './bull-queue.ts';
+import {
+  type QueueAddress,
+  type QueueSnapshot,
+  type RedisReader,
+  readBullQueues,
+  stillIdle,
+} from './bull-queue.ts';
 
 export interface WatchedQueue extends QueueAddress {
   readonly url: string;
@@ -33,6 +39,24 @@ const DEFAULT_INTERVAL_MS = 500;
 /** An answer that takes longer counts as none. */
 const TIMEOUT_MS = 3_000;
 
+/** An idle queue is read in full this often all the same: it may have been paused. */
+const FULL_EVERY_MS = 15_000;
+/** Queues per round trip: small enough that Redis and we do other things in between. */
+const CHUNK = 100;
+
+type ReadableState = Extract<QueueState, { readable: true }>;
+type Watched = WatchedQueue & { readonly pool: string };
+
+function isIdle(state: QueueState): state is ReadableState {
+  if (!state.readable) return false;
+  const { waiting, active, delayed, paused } = state.snapshot.reading;
+  return waiting === 0 && active === 0 && delayed === 0 && !paused;
+}
+
+function* chunks<T>(list: readonly T[]): Generator<T[]> {
+  for (let from = 0; from < list.length; from += CHUNK) yield list.slice(from, from + CHUNK);
+}
+
 interface Server {
   readonly url: string;
   readonly connection: ReturnType<QueueWatchDeps['connect']>;
@@ -47,22 +71,49 @@ export function createQueueWatch(deps: QueueWatchDeps): QueueWatch {
   const servers = new Map<string, Server>();
   const urlOf = new Map<string, string>();
   const states = new Map<string, QueueState>();
+  /** When each queue was last read in full. */
+  const readAt = new Map<string, number>();
 
   async function look(server: Server): Promise<void> {
-    const pools = [...server.pools];
     const at = clock.now();
+    const busy: Watched[] = [];
+    const idle: (Watched & { state: ReadableState; addedTotal: number })[] = [];
+    for (const [pool, queue] of server.pools) {
+      const state = states.get(pool);
+      const watched = { pool, ...queue };
+      if (state && isIdle(state) && at - (readAt.get(pool) ?? 0) < FULL_EVERY_MS) {
+        idle.push({ ...watched, state, addedTotal: state.snapshot.reading.addedTotal });
+      } else busy.push(watched);
+    }
+    for (const chunk of chunks(idle)) {
+      await attempt(chunk, at, async () => {
+        const same = await withTimeout(clock, stillIdle(server.connection.redis, chunk));
+        for (const [index, watched] of chunk.entries()) {
+          if (same[index]) record(watched.pool, { ...watched.state, at });
+          else busy.push(watched);
+        }
+      });
+    }
+    for (const chunk of chunks(busy)) {
+      await attempt(chunk, at, async () => {
+        const snapshots = await withTimeout(clock, readBullQueues(server.connection.redis, chunk, at));
+        for (const [index, { pool }] of chunk.entries()) {
+          const snapshot = snapshots[index] as QueueSnapshot | Error;
+          readAt.set(pool, at);
+          if (snapshot instanceof Error) record(pool, { readable: false, at, error: snapshot.message });
+          else record(pool, { readable: true, at, snapshot });
+        }
+      });
+    }
+  }
+
+  async function attempt(chunk: readonly Watched[], at: number, read: () => Promise<void>): Promise<void> {
     try {
-      const addresses = pools.map(([, queue]) => queue);
-      const snapshots = await withTimeout(clock, readBullQueues(server.connection.redis, addresses, at));
-      for (const [index, [pool]] of pools.entries()) {
-        const snapshot = snapshots[index] as QueueSnapshot | Error;
-        if (snapshot instanceof Error) record(pool, { readable: false, at, error: snapshot.message });
-        else record(pool, { readable: true, at, snapshot });
-      }
+      await read();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       log.debug({ err: error }, 'a Redis with queues could not be read');
-      for (const [pool] of pools) record(pool, { readable: false, at, error: message });
+      for (const { pool } of chunk) record(pool, { readable: false, at, error: message });
     }
   }
 
@@ -104,6 +155,7 @@ export function createQueueWatch(deps: QueueWatchDeps): QueueWatch {
     if (url === undefined) return;
     urlOf.delete(pool);
     states.delete(pool);
+    readAt.delete(pool);
     const server = servers.get(url);
     server?.pools.delete(pool);
     if (!server || server.pools.size > 0) return;

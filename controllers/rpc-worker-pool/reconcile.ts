@@ -13,6 +13,7 @@ import { markBusyPods, setScale } from './apply.ts';
 import { decide, emptyMemory } from './decide.ts';
 import type { Forecaster } from './forecast.ts';
 import { observe } from './observe.ts';
+import type { PoolMetrics } from './pool-metrics.ts';
 import type { QueueWatch } from './queue-watch.ts';
 import { findRival, type HorizontalPodAutoscaler } from './rivals.ts';
 import { decidedStatus, type Obstacle, obstructedStatus, urgency } from './status.ts';
@@ -32,7 +33,8 @@ export interface PoolReconcilerDeps {
   readonly defaultRedisUrl: string | undefined;
   /** Throws when this process may not write any more; called right before every write. */
   readonly assertLeader: () => void;
-  /** Called for every scale call, for metrics: how long after the deciding look at the queue. */
+  readonly metrics?: PoolMetrics;
+  /** Called for every scale call: how long after the deciding look at the queue. */
   readonly onScale?: (event: { pool: string; from: number; to: number; lagMs: number }) => void;
 }
 
@@ -65,6 +67,7 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
       queues.forget(key);
       known.delete(key);
       deps.forecaster?.forget(key);
+      deps.metrics?.forget(key);
       return undefined;
     }
     const pool: RpcWorkerPool = { ...stored, spec: parsePoolSpec(stored.spec) };
@@ -100,6 +103,7 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
       ...(competitor ? { competitor } : {}),
     });
     const { decision, memory } = decide(pool.spec, state.memory, seen);
+    deps.metrics?.decided(key, seen, decision);
     const change = decision.replicas !== decision.from && pool.spec.mode === 'Active';
     if (change) {
       deps.assertLeader();
@@ -116,12 +120,14 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
           message: `the controller may not scale Deployment ${pool.spec.targetRef.name}: grant it update on deployments/scale`,
         });
       }
-      deps.onScale?.({
+      const event = {
         pool: key,
         from: decision.from,
         to: decision.replicas,
         lagMs: clock.now() - decision.at,
-      });
+      };
+      deps.metrics?.scaled(event);
+      deps.onScale?.(event);
       log.info({ from: decision.from, to: decision.replicas, summary: decision.summary }, 'scaled');
       events.emit(pool, {
         type: 'Normal',

@@ -3,6 +3,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Clock } from '../../lib/time.ts';
 import { isConflict } from './kube-error.ts';
+import { NotLeadingError } from './leader-election.ts';
 import type { ControllerMetrics } from './metrics.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
@@ -73,8 +74,9 @@ export function createController(deps: ControllerDeps): Controller {
         childLog.warn({ err: error }, 'this cannot be cured by trying again; waiting for a change');
       } else {
         queue.addRateLimited(key);
-        // A conflict is how optimistic concurrency works: somebody else was faster. Nobody needs to act.
-        childLog[isConflict(error) ? 'debug' : 'warn'](
+        // A conflict is how optimistic concurrency works, and a lost lease ends the process: nobody needs to act.
+        const expected = isConflict(error) || error instanceof NotLeadingError;
+        childLog[expected ? 'debug' : 'warn'](
           { err: error, failures: rateLimiter.failures(key) },
           'reconcile failed; will try again',
         );

@@ -5,6 +5,11 @@ import type { KubeClient } from './kube-client.ts';
 import { isConflict, isNotFound } from './kube-error.ts';
 import { LEASES, type Lease } from './resources.ts';
 
+/** Thrown instead of writing, when this process may not write any more. */
+export class NotLeadingError extends Error {
+  override readonly name = 'NotLeadingError';
+}
+
 export interface LeaderElection {
   /** Competes until stopped. Resolves when this process leads. */
   start(): Promise<void>;
@@ -13,6 +18,8 @@ export interface LeaderElection {
    * before every write; a process that was stopped for a while learns here that its time is over.
    */
   leads(): boolean;
+  /** Throws a {@link NotLeadingError} unless `leads()`. */
+  assertLeads(): void;
   /** Rejects, with the reason, when leadership was lost. The process should end: a new one starts clean. */
   readonly lost: Promise<never>;
   /** Stops competing and hands the lease back, so that the next leader need not wait for it to expire. */
@@ -169,6 +176,9 @@ export function createLeaderElection(deps: LeaderElectionDeps): LeaderElection {
       return elected.promise;
     },
     leads,
+    assertLeads() {
+      if (!leads()) throw new NotLeadingError('this replica no longer leads and must not write');
+    },
     lost: lost.promise,
     async stop() {
       stopping.abort(new Error('leader election was stopped'));

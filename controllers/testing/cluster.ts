@@ -197,7 +197,7 @@ export async function runControllers(options: {
     instance: 'test',
     defaultRedisUrl: options.redisUrl,
     connectRedis: (url) => {
-      const redis = createRedis({ url, log, role: 'controller-test' });
+      const redis = createRedis({ url, log, role: 'controller-test', commandTimeoutMs: 3_000 });
       return { redis, close: () => closeRedis(redis) };
     },
     probe: options.probe ?? (async (_url, spec) => healthyProbe(spec.chainId)),
