@@ -49,12 +49,14 @@ export function createLogSplitter(deps: {
 
       const slot = async <T>(task: () => Promise<T>): Promise<T> => {
         if (active >= MAX_PARALLEL) await new Promise<void>((resolve) => waiting.push(resolve));
-        active++;
+        else active++;
         try {
           return await task();
         } finally {
-          active--;
-          waiting.shift()?.();
+          // The slot goes straight to the next one who waits; freeing it first would let two take it.
+          const next = waiting.shift();
+          if (next === undefined) active--;
+          else next();
         }
       };
 

@@ -6,8 +6,8 @@ import { planFrom, simulate } from './simulation.ts';
  *   SEED=42 node services/chain-gateway/testing/simulate.ts    one seed, with its plan
  *   RUNS=1000 node …                                           more of them
  */
-const only = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
-const runs = only === undefined ? Number(process.env.RUNS ?? 100) : 1;
+const only = process.env.SEED ? Number(process.env.SEED) : undefined;
+const runs = only === undefined ? Number(process.env.RUNS || 100) : 1;
 const first = only ?? Date.now() % 1_000_000_000;
 if (!Number.isSafeInteger(first) || !Number.isSafeInteger(runs) || runs < 1) {
   process.stderr.write('SEED and RUNS must be whole numbers\n');
