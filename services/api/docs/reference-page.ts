@@ -21,6 +21,10 @@ const MAX_DEPTH = 4;
 
 /** A schema as rows of name, type, meaning. */
 function schemaRows(document: Json, raw: unknown, prefix = '', depth = 0): string {
+  // A schema may hold itself, by way of a variant or an item.
+  if (depth > MAX_DEPTH) return '';
+  // Some schemas hold themselves.
+  if (depth > MAX_DEPTH) return '';
   const { schema } = resolve(document, raw);
   const variants = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(variants) && !isObject(schema.properties)) {
@@ -34,8 +38,8 @@ function schemaRows(document: Json, raw: unknown, prefix = '', depth = 0): strin
       })
       .join('');
   }
-  if (schema.type === 'array') return schemaRows(document, schema.items, `${prefix}[]`, depth);
-  if (!isObject(schema.properties) || depth > MAX_DEPTH) return '';
+  if (schema.type === 'array') return schemaRows(document, schema.items, `${prefix}[]`, depth + 1);
+  if (!isObject(schema.properties)) return '';
   const required = Array.isArray(schema.required) ? schema.required : [];
   return Object.entries(schema.properties)
     .map(([name, property]) => {
@@ -57,15 +61,18 @@ function schemaRows(document: Json, raw: unknown, prefix = '', depth = 0): strin
     .join('');
 }
 
-function typeOf(document: Json, raw: unknown): string {
+/** @param within names of the schemas around this one: one that holds itself is told by its name */
+function typeOf(document: Json, raw: unknown, within: readonly string[] = []): string {
   const { schema, name } = resolve(document, raw);
+  if (name !== undefined && within.includes(name)) return name;
+  const inside = name === undefined ? within : [...within, name];
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (name !== undefined) return name;
   const variants = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(variants))
-    return [...new Set(variants.map((variant) => typeOf(document, variant)))].join(' | ');
-  if (schema.type === 'array') return `${typeOf(document, schema.items)}[]`;
-  if (name !== undefined) return name;
+    return [...new Set(variants.map((variant) => typeOf(document, variant, inside)))].join(' | ');
+  if (schema.type === 'array') return `${typeOf(document, schema.items, inside)}[]`;
   return Array.isArray(schema.type) ? schema.type.join(' | ') : String(schema.type ?? 'any');
 }
 

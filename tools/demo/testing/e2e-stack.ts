@@ -28,7 +28,16 @@ export async function startE2eStack(): Promise<E2eStack> {
     CONTRACTS_FILE: _contracts,
     ...env
   } = process.env;
-  const stack = await startStack({ stateDir, ports: 'free', quiet: true, env });
+  const forget = async () => {
+    await resetStack(stateDir);
+    await rm(stateDir, { recursive: true, force: true });
+  };
+  const stack = await startStack({ stateDir, ports: 'free', quiet: true, env }).catch(
+    async (error: unknown) => {
+      await forget();
+      throw error;
+    },
+  );
   return {
     stack,
     access: openStack(stateDir),
@@ -45,8 +54,7 @@ export async function startE2eStack(): Promise<E2eStack> {
     },
     async stop() {
       await stack.stop();
-      await resetStack(stateDir);
-      await rm(stateDir, { recursive: true, force: true });
+      await forget();
     },
   };
 }
