@@ -61,18 +61,16 @@ function schemaRows(document: Json, raw: unknown, prefix = '', depth = 0): strin
     .join('');
 }
 
-/** @param within names of the schemas around this one: one that holds itself is told by its name */
-function typeOf(document: Json, raw: unknown, within: readonly string[] = []): string {
+/** A named schema is told by its name, so that one which holds itself ends. */
+function typeOf(document: Json, raw: unknown): string {
   const { schema, name } = resolve(document, raw);
-  if (name !== undefined && within.includes(name)) return name;
-  const inside = name === undefined ? within : [...within, name];
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (name !== undefined) return name;
   const variants = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(variants))
-    return [...new Set(variants.map((variant) => typeOf(document, variant, inside)))].join(' | ');
-  if (schema.type === 'array') return `${typeOf(document, schema.items, inside)}[]`;
+    return [...new Set(variants.map((variant) => typeOf(document, variant)))].join(' | ');
+  if (schema.type === 'array') return `${typeOf(document, schema.items)}[]`;
   return Array.isArray(schema.type) ? schema.type.join(' | ') : String(schema.type ?? 'any');
 }
 

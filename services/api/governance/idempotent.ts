@@ -11,9 +11,8 @@ import { principalKey } from './authorise.ts';
 export const idempotencyHeaders = z.object({
   // Required in the document; absence is answered by requireIdempotencyKey, which says what to do.
   'idempotency-key': z
-    .custom<string | undefined>(() => true)
+    .preprocess((value) => value ?? '', z.string())
     .meta({
-      type: 'string',
       minLength: 8,
       maxLength: 200,
       pattern: '^[\\x21-\\x7e]+$',
