@@ -373,6 +373,11 @@ export async function startUserService(
     pinCursor: (trx) => cursorStore.lock(trx, 'main'),
     clock,
     log,
+    async consumerBlock() {
+      const { seq } = await cursorStore.read(postgres.db, 'main');
+      const [next] = (await gateway.events({ after: seq, limit: 1, waitSeconds: 0 })).events;
+      return next?.blockNumber;
+    },
     graceMs: config.AUDIT_GRACE_MS,
     onMissing: (n) => counts.missing.set(n),
   });

@@ -10,6 +10,8 @@ export interface Breaker {
 
 const FAILURES_TO_OPEN = 5;
 /** A provider nobody talked to for this long is forgotten; webhooks have many hosts. */
+/** A probe whose outcome never came (its process had other trouble) stops nobody for longer than this. */
+const PROBE_LIMIT_MS = 30_000;
 const FORGET_MS = 60 * 60_000;
 
 export function createBreaker(options: {
@@ -20,7 +22,7 @@ export function createBreaker(options: {
   const { clock, firstPauseMs, maxPauseMs } = options;
   const states = new Map<
     string,
-    { failures: number; pauseMs: number; openUntil: number; seenAt: number; probing: boolean }
+    { failures: number; pauseMs: number; openUntil: number; seenAt: number; probingSince: number | undefined }
   >();
   const forget = (now: number): void => {
     for (const [provider, state] of states) if (now - state.seenAt > FORGET_MS) states.delete(provider);
@@ -32,8 +34,8 @@ export function createBreaker(options: {
       const now = clock.monotonic();
       if (now < state.openUntil) return state.openUntil - now;
       // Half open: one message tries, the others wait for its outcome.
-      if (state.probing) return state.pauseMs;
-      state.probing = true;
+      if (state.probingSince !== undefined && now - state.probingSince < PROBE_LIMIT_MS) return state.pauseMs;
+      state.probingSince = now;
       return 0;
     },
     record(provider, ok) {
@@ -48,11 +50,11 @@ export function createBreaker(options: {
         pauseMs: firstPauseMs,
         openUntil: 0,
         seenAt: now,
-        probing: false,
+        probingSince: undefined,
       };
-      if (state.probing) state.pauseMs = Math.min(maxPauseMs, state.pauseMs * 2);
+      if (state.probingSince !== undefined) state.pauseMs = Math.min(maxPauseMs, state.pauseMs * 2);
       state.failures++;
-      state.probing = false;
+      state.probingSince = undefined;
       state.seenAt = now;
       if (state.failures >= FAILURES_TO_OPEN) state.openUntil = now + state.pauseMs;
       states.set(provider, state);

@@ -112,7 +112,8 @@ export function createDeliveryWorker(deps: {
         return;
       }
       const provider = sender.providerOf(found.target);
-      const pause = Math.max(await deps.throttle(provider, row), breaker.waitMs(provider));
+      // The breaker is asked last: its "go ahead" may be the one probe, which must not be wasted.
+      const pause = (await deps.throttle(provider, row)) || breaker.waitMs(provider);
       if (pause > 0) {
         await finish('waiting', `${provider} is paused`, {
           dueIn: pause,

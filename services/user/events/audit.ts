@@ -38,6 +38,8 @@ export function createAudit(deps: {
   /** Writes ledger entry and inbox row of an event as the consumer does. */
   handle: (trx: Db, events: readonly ChainEvent[]) => Promise<void>;
   pinCursor: (trx: Db) => Promise<unknown>;
+  /** The first block that the consumer has not finished; undefined when it has read everything. */
+  consumerBlock: () => Promise<number | undefined>;
   clock: Pick<Clock, 'now'>;
   log: Logger;
   graceMs: number;
@@ -51,6 +53,7 @@ export function createAudit(deps: {
     markAudited,
     handle,
     pinCursor,
+    consumerBlock,
     clock,
     log,
     graceMs,
@@ -93,6 +96,7 @@ export function createAudit(deps: {
       let expectedTotal = 0;
       let missingTotal = 0;
       let repaired = 0;
+      const reached = await consumerBlock();
       for (const wallet of wallets) {
         const { expected, checkedTo } = await expectedOf(wallet, signal);
         expectedTotal += expected.length;
@@ -104,17 +108,19 @@ export function createAudit(deps: {
         const missing = expected.filter((t) => !told.has(t.key));
         missingTotal += missing.length;
         onMissing(missingTotal);
-        if (missing.length > 0) {
+        // What the consumer has not come to yet is late, which counts, and is not lost, so it is left to the consumer.
+        const lost = missing.filter((t) => reached === undefined || t.blockNumber < reached);
+        if (lost.length > 0) {
           // ERROR on purpose: a person was not told, and somebody has to find out why.
           log.error(
-            { missing: missing.length, keys: missing.slice(0, 5).map((t) => t.key) },
+            { missing: lost.length, keys: lost.slice(0, 5).map((t) => t.key) },
             'transfers without a notification; writing them now',
           );
           await postgres.transaction(async (trx) => {
             await pinCursor(trx);
             await handle(
               trx,
-              missing.map(asEvent).sort((a, b) => a.blockNumber - b.blockNumber || a.logIndex - b.logIndex),
+              lost.map(asEvent).sort((a, b) => a.blockNumber - b.blockNumber || a.logIndex - b.logIndex),
             );
           });
           const now = await toldKeys(

@@ -15,12 +15,15 @@ export const lineOfText = (max: number) =>
 
 /** Canonical names of zones seen so far: making a formatter takes a millisecond, and there are some 600 names at most. */
 const zones = new Map<string, string>();
+const MAX_ZONES = 2_000;
 
 function canonicalZone(name: string): string | undefined {
   const known = zones.get(name);
   if (known !== undefined) return known;
   try {
     const zone = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
+    // Spellings differ in case, and somebody may send them all.
+    if (zones.size > MAX_ZONES) zones.clear();
     zones.set(name, zone);
     return zone;
   } catch (error) {

@@ -61,7 +61,8 @@ export async function startSmtp() {
         // Kept, and never said so: the sender has to try again.
         if (behaviour === 'accept-then-hang') return;
         callback(null, 'queued');
-      })();
+        // The sender may be killed in the middle of a message.
+      })().catch(() => undefined);
     },
   });
   server.on('error', () => undefined);

@@ -39,6 +39,8 @@ export interface StandInGateway {
   mineSilently(transfer: StandInTransfer): string;
   /** Appends any event. */
   append(type: string, data: Record<string, unknown>): string;
+  /** What the chain holds now, reorganisations included. */
+  canonical(): { key: string; from: string; to: string }[];
   balanceOf(address: string): bigint;
   /** Fails every request while true. */
   down: boolean;
@@ -135,6 +137,12 @@ export async function startStandInGateway(keys: ServiceAuthKeys): Promise<StandI
       publish(item);
       return item.key;
     },
+    canonical: () =>
+      [...index.values()].map((item) => ({
+        key: item.key,
+        from: String(item.data.from),
+        to: String(item.data.to),
+      })),
     balanceOf(address) {
       let sum = 0n;
       for (const { data } of index.values()) {

@@ -10,8 +10,8 @@ import { userConfig } from '../config.ts';
 import { startUserService } from '../start-user-service.ts';
 import { type StandInGateway, startStandInGateway } from './stand-in-gateway.ts';
 
-const SECRET = 'test-secret-that-is-long-enough-0123456789';
-export const TEST_SERVICE_KEYS: ServiceAuthKeys = [{ kid: 't1', secret: SECRET }];
+export const TEST_SECRET = 'test-secret-that-is-long-enough-0123456789';
+export const TEST_SERVICE_KEYS: ServiceAuthKeys = [{ kid: 't1', secret: TEST_SECRET }];
 export const TEST_DOMAIN = 'app.test';
 
 export interface Answer {
@@ -104,7 +104,7 @@ export async function startHarness(env: Record<string, string> = {}): Promise<Ha
         DATABASE_URL: postgres.url,
         REDIS_URL: redis.url,
         REDIS_PREFIX: redis.prefix,
-        SERVICE_AUTH_KEYS: `t1:${SECRET}`,
+        SERVICE_AUTH_KEYS: `t1:${TEST_SECRET}`,
         GATEWAY_URL: gateway.url,
         USER_ISSUER: 'http://user.test',
         SIWE_DOMAIN: TEST_DOMAIN,
