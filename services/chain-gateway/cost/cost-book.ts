@@ -33,6 +33,8 @@ export interface CostChange {
 export interface CostBook {
   charge(record: AttemptRecord): void;
   saved(method: string, units: number): void;
+  /** The day that is being booked, UTC, `2026-11-23`. */
+  today(): string;
   report(): { readonly today: CostPeriod; readonly month: CostPeriod };
   /** Adds what another process, or this one before a restart, has spent. */
   add(day: string, field: string, line: CostLine): void;
@@ -224,6 +226,7 @@ export function createCostBook(deps: { clock: Pick<Clock, 'now'> }): CostBook {
       line.calls++;
       line.units += units;
     },
+    today: dayNow,
     report() {
       startDay();
       fold();

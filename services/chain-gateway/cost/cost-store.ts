@@ -51,12 +51,13 @@ export function createCostStore(deps: {
     async report() {
       try {
         await flush();
-        const all = createCostBook({ clock });
-        const now = new Date(clock.now());
-        const month = now.toISOString().slice(0, 7);
+        const today = book.today();
+        // One idea of what day it is for all that is added up here.
+        const all = createCostBook({ clock: { now: () => Date.parse(today) } });
+        const dayOfMonth = Number(today.slice(8));
         const days = Array.from(
-          { length: now.getUTCDate() },
-          (_, index) => `${month}-${String(index + 1).padStart(2, '0')}`,
+          { length: dayOfMonth },
+          (_, index) => `${today.slice(0, 8)}${String(index + 1).padStart(2, '0')}`,
         );
         const hashes = await Promise.all(days.map((day) => redis.hgetall(keyOf(day))));
         hashes.forEach((hash, index) => {

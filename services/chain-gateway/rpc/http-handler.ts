@@ -122,8 +122,8 @@ export function createRpcHttpHandler(
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > deps.maxBodyBytes) {
-        // The connection is closed after the answer, so a client that keeps sending fills nobody's memory.
-        if (rest !== undefined || first !== undefined) tooLarge();
+        // Answered at once, and the connection is closed after it: a client that keeps sending fills nobody's memory.
+        tooLarge();
         first = undefined;
         rest = undefined;
         return;
@@ -133,10 +133,7 @@ export function createRpcHttpHandler(
       else rest.push(chunk);
     });
     request.on('end', () => {
-      if (bytes > deps.maxBodyBytes) {
-        tooLarge();
-        return;
-      }
+      if (bytes > deps.maxBodyBytes) return;
       run(
         request,
         response,

@@ -2,6 +2,7 @@ import { createLogger } from '../../../lib/log.ts';
 import { createMetrics } from '../../../lib/metrics.ts';
 import { createSeededRandom, type Random } from '../../../lib/random.ts';
 import { createManualClock, type ManualClock } from '../../../lib/time.ts';
+import type { SharedCache } from '../cache/shared-cache.ts';
 import { type ProviderConfig, providerFromUrl } from '../providers/provider-config.ts';
 import { createReadPath, type ReadPath, type ReadPathOptions } from '../read-path.ts';
 import { MULTICALL3_ADDRESS } from '../rpc/multicall.ts';
@@ -38,9 +39,10 @@ export async function createVirtualGateway(
     latencyMs?: number;
     jitterMs?: number;
     logLevel?: string;
+    shared?: SharedCache;
   } & Partial<Omit<ReadPathOptions, 'providers'>> = {},
 ): Promise<VirtualGateway> {
-  const { providers, seed, blockTimeMs, latencyMs, jitterMs, logLevel, ...overrides } = options;
+  const { providers, seed, blockTimeMs, latencyMs, jitterMs, logLevel, shared, ...overrides } = options;
   const clock = createManualClock();
   const random = createSeededRandom(seed ?? 1, clock);
   const chain = createVirtualChain({ chainId: VIRTUAL_CHAIN_ID, now: () => clock.monotonic() });
@@ -75,6 +77,7 @@ export async function createVirtualGateway(
       version: 'virtual',
       ...overrides,
     },
+    ...(shared === undefined ? {} : { shared }),
     clock,
     random,
     log: createLogger({ service: 'virtual', level: logLevel ?? 'silent' }),
