@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { ContractsManifest } from '../../lib/contracts-manifest.ts';
 import { createServiceAuth, type ServiceAuth } from '../../lib/service-auth.ts';
 import { systemClock } from '../../lib/time.ts';
@@ -14,6 +14,8 @@ import { startGatewayProcess, type TestProcess } from './testing/start-process.t
 
 const secret = 'a-secret-of-at-least-thirty-two-characters';
 const someone = '0x00000000000000000000000000000000000A11cE';
+// A busy machine is slow, not wrong.
+jest.setTimeout(180_000);
 let chain: TestChain;
 let database: TestPostgres;
 let redis: TestRedis;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { createLogger } from '../../../lib/log.ts';
 import { testAccounts } from '../../../tools/testing/test-contracts.ts';
@@ -15,6 +15,8 @@ import { followedContracts } from './followed-contracts.ts';
 const CONFIRMATIONS = 3;
 const signal = new AbortController().signal;
 const log = createLogger({ service: 'test', level: 'error' });
+// A busy machine is slow, not wrong.
+jest.setTimeout(180_000);
 let fixture: GatewayFixture;
 let follower: ChainFollower;
 
@@ -22,7 +24,7 @@ beforeAll(async () => {
   fixture = await createGatewayFixture();
   await fixture.chain.rpc('evm_setAutomine', [false]);
   follower = await createFollower();
-}, 60_000);
+}, 180_000);
 afterAll(() => fixture?.close());
 
 async function createFollower(postgres = fixture.postgres): Promise<ChainFollower> {
@@ -145,7 +147,7 @@ describe('the indexer', () => {
     await Promise.all([run(follower), run(other)]);
     await catchUp();
     await expectReplay();
-  }, 60_000);
+  }, 180_000);
 });
 
 /** Builds the index again from nothing, in a database of its own, and compares it row for row. */

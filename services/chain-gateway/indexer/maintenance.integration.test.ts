@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { createLogger } from '../../../lib/log.ts';
 import { testAccounts } from '../../../tools/testing/test-contracts.ts';
@@ -19,13 +19,15 @@ import type { FollowedContract } from './index-types.ts';
 
 const signal = new AbortController().signal;
 const log = createLogger({ service: 'test', level: 'fatal' });
+// A busy machine is slow, not wrong.
+jest.setTimeout(180_000);
 let fixture: GatewayFixture;
 let all: FollowedContract[];
 
 beforeAll(async () => {
   fixture = await createGatewayFixture();
   all = await followedContracts(createDirectRpc(fixture.chain.url), fixture.book);
-}, 60_000);
+}, 180_000);
 afterAll(() => fixture?.close());
 
 async function follow(contracts: FollowedContract[], postgres = fixture.postgres): Promise<void> {
@@ -86,7 +88,7 @@ describe('a contract that is added later', () => {
     }
     const events = await readEvents(fixture.postgres.db, 0, 10_000);
     expect(events.map((event) => Number(event.seq))).toEqual(events.map((_, i) => i + 1));
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('the index against the chain', () => {
@@ -132,7 +134,7 @@ describe('a reorg below what was final', () => {
     } finally {
       await replay.close();
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('retention', () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Wallet } from 'ethers';
 import { devAccount } from '../../../contracts/dev-accounts.ts';
 import {
@@ -33,6 +33,8 @@ const person = new Wallet(devAccount(4).privateKey);
 const lab = testAccounts.lab;
 const dataHash = `0x${'ab'.repeat(32)}`;
 const page = { before: undefined, limit: 10 };
+// A busy machine is slow, not wrong.
+jest.setTimeout(180_000);
 let fixture: GatewayFixture;
 let keys = 0;
 

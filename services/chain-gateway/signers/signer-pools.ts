@@ -47,9 +47,13 @@ export async function openSignerPools(
       policy: entry.policy,
       signers: await Promise.all(
         entry.signers.map((signer, i) =>
-          open(signer).catch((cause: Error) => {
-            throw new Error(`signer ${i + 1} (${signer.type}) of pool ${alias}: ${cause.message}`, { cause });
-          }),
+          open(signer)
+            .then((opened): Signer => (signer.draining ? { ...opened, draining: true } : opened))
+            .catch((cause: Error) => {
+              throw new Error(`signer ${i + 1} (${signer.type}) of pool ${alias}: ${cause.message}`, {
+                cause,
+              });
+            }),
         ),
       ),
     })),

@@ -24,6 +24,8 @@ export interface Signer {
   readonly address: string;
   /** `keystore`, `private-key-file`, `aws-kms`, `gcp-kms`: for logs and metrics. */
   readonly type: string;
+  /** Being rotated out: it finishes what it has and takes nothing new. */
+  readonly draining?: boolean;
   /**
    * Signs a 32-byte digest.
    * @throws SignerUnavailableError when the key cannot be reached now; its lane pauses and nothing else.

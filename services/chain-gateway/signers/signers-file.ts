@@ -10,11 +10,15 @@ const wei = z
   .union([z.string().regex(/^\d+$/, 'expected wei as a decimal string'), z.int().min(0)])
   .transform(BigInt);
 
+/** Finishes what it has and takes nothing new: how a key is rotated out. */
+const draining = z.boolean().default(false);
+
 const signerEntry = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('private-key-file'), file: path }),
-  z.strictObject({ type: z.literal('keystore'), file: path, passwordFile: path }),
+  z.strictObject({ type: z.literal('private-key-file'), draining, file: path }),
+  z.strictObject({ type: z.literal('keystore'), draining, file: path, passwordFile: path }),
   z.strictObject({
     type: z.literal('aws-kms'),
+    draining,
     /** States the key's address, so that the worker starts while the key service is away. */
     address: addressSchema.optional(),
     keyId: z.string().min(1),
@@ -24,6 +28,7 @@ const signerEntry = z.discriminatedUnion('type', [
   }),
   z.strictObject({
     type: z.literal('gcp-kms'),
+    draining,
     /** projects/…/locations/…/keyRings/…/cryptoKeys/…/cryptoKeyVersions/… */
     keyVersion: z
       .string()

@@ -205,7 +205,7 @@ describe('a key service that is away at the start', () => {
       env: { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
       clock: systemClock,
     });
-    const entry = { type: 'aws-kms' as const, keyId: 'k', region: 'eu-central-1', endpoint };
+    const entry = { type: 'aws-kms' as const, draining: false, keyId: 'k', region: 'eu-central-1', endpoint };
     await expect(open(entry)).rejects.toThrow('AWS KMS');
     const signer = await open({ ...entry, address });
     await expect(signTransaction(signer, unsigned)).rejects.toBeInstanceOf(SignerUnavailableError);

@@ -162,7 +162,7 @@ export async function createGatewayFixture(
       workers.add(handle);
       return handle;
     },
-    async waitFor(id, wanted, timeoutMs = 15_000) {
+    async waitFor(id, wanted, timeoutMs = 60_000) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
         const view = await service.get(id);

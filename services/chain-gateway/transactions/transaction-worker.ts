@@ -124,15 +124,22 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
     let result: Preparation;
     if (candidate.expired)
       result = { kind: 'refused', code: 'expired', message: 'its deadline passed before it could be sent' };
-    else if (pool.policy.dryRun) result = { kind: 'wait', reason: 'dry_run' };
     else
       result = await prepare(
         { rpc, chain, book, feeCap: pool.policy.maxFeePerGas, accessLists: deps.accessLists ?? false },
         candidate,
         signer,
       );
+    // A dry run judges like the real thing and stops before the signature.
+    if (pool.policy.dryRun && result.kind === 'ready') result = { kind: 'wait', reason: 'dry_run' };
     await recordPreparation(postgres, candidate, signer, result, PREPARE_RETRY_MS);
   }
+
+  /** A key that is here and not being rotated out. */
+  const takesWork = (address: string): boolean => {
+    const known = pools.signer(address);
+    return known !== undefined && known.signer.draining !== true;
+  };
 
   async function prepareQueued(): Promise<number> {
     const candidates = await claimQueued(postgres, chain.chainId, pools.aliases(), PREPARE_BATCH);
@@ -145,7 +152,7 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
       let lanesOfPool = loads.get(candidate.pool);
       if (!lanesOfPool) {
         const all = (await laneLoads(postgres, chain.chainId, candidate.pool)).filter((lane) =>
-          pools.signer(lane.signer),
+          takesWork(lane.signer),
         );
         const running = all.filter((lane) => lane.pausedReason === null);
         lanesOfPool = running.length > 0 ? running : all;
@@ -162,13 +169,14 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
     return candidates.length === PREPARE_BATCH ? 0 : QUEUE_POLL_MS;
   }
 
-  /** What waits at a paused signer goes back to the queue when another one of its pool works. */
+  /** What waits at a signer that is paused, draining or gone goes back to the queue when another one of its pool works. */
   async function redistribute(): Promise<void> {
     for (const pool of pools.all()) {
       const loads = await laneLoads(postgres, chain.chainId, pool.alias);
-      if (!loads.some((lane) => lane.pausedReason === null)) continue;
+      const works = (lane: (typeof loads)[number]) => lane.pausedReason === null && takesWork(lane.signer);
+      if (!loads.some(works)) continue;
       for (const lane of loads) {
-        if (lane.pausedReason !== null && (await returnPrepared(postgres, chain.chainId, lane.signer)) > 0)
+        if (!works(lane) && (await returnPrepared(postgres, chain.chainId, lane.signer)) > 0)
           preparing.wake();
       }
     }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { AppError } from '../../../lib/errors.ts';
 import { createGatewayFixture, type GatewayFixture } from '../testing/gateway-fixture.ts';
@@ -6,6 +6,8 @@ import { legalMovePairs } from './states.ts';
 import { createTransactionSchema } from './transaction-schema.ts';
 
 const someone = '0x00000000000000000000000000000000000A11cE';
+// A busy machine is slow, not wrong.
+jest.setTimeout(180_000);
 let fixture: GatewayFixture;
 let keys = 0;
 const nextKey = () => `key-number-${++keys}`;
@@ -13,7 +15,7 @@ const nextKey = () => `key-number-${++keys}`;
 beforeAll(async () => {
   fixture = await createGatewayFixture({ blockTime: 1 });
   fixture.startWorker();
-}, 60_000);
+}, 180_000);
 afterAll(() => fixture?.close());
 
 const transfer = (amount: string, extra: object = {}) =>
@@ -136,7 +138,7 @@ describe('a transaction', () => {
       fixture.postgres.db,
     );
     expect(rows[0]?.missing).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('the database', () => {
