@@ -11,6 +11,8 @@ const LATENCY_HALF_MS = 100;
 export interface RankedProvider {
   readonly provider: Provider;
   readonly score: number;
+  /** The score without the advantage of being primary. */
+  readonly merit: number;
   readonly excluded: Exclusion | undefined;
   readonly reasons: readonly string[];
 }
@@ -44,7 +46,8 @@ export function rankProviders(
     }
     const tier = a.provider.config.tier - b.provider.config.tier;
     if (tier !== 0) return tier;
-    const close = Math.abs(a.score - b.score) <= TIE * Math.max(a.score, b.score);
+    // Compared without the primary's advantage: it protects from flapping, not from a cheaper equal.
+    const close = Math.abs(a.merit - b.merit) <= TIE * Math.max(a.merit, b.merit);
     if (close) {
       const price = a.provider.config.pricePerMillionUnits - b.provider.config.pricePerMillionUnits;
       if (price !== 0) return price;
@@ -84,7 +87,8 @@ function scored(input: RankInput, fastest: number, currentPrimary: string | unde
   const behind = latencyMs === undefined || !Number.isFinite(fastest) ? 0 : Math.max(0, latencyMs - fastest);
   const speed = LATENCY_HALF_MS / (LATENCY_HALF_MS + behind);
   const freshness = 1 / (1 + lag);
-  let score = provider.config.weight * success * speed * freshness;
+  const merit = provider.config.weight * success * speed * freshness;
+  let score = merit;
   const reasons = [
     `tier ${provider.config.tier}`,
     `weight ${provider.config.weight}`,
@@ -94,8 +98,8 @@ function scored(input: RankInput, fastest: number, currentPrimary: string | unde
   ];
   if (excluded !== undefined) reasons.unshift(`excluded: ${excluded}`);
   if (provider.id === currentPrimary && excluded === undefined) {
-    score /= STICKINESS;
+    score = merit / STICKINESS;
     reasons.push(`primary now → ×${(1 / STICKINESS).toFixed(2)}`);
   }
-  return { provider, score, excluded, reasons };
+  return { provider, score, merit, excluded, reasons };
 }
