@@ -6,6 +6,10 @@ const option = (name: string, fallback: number): number => {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? fallback : Number(process.argv[at + 1]);
 };
+// Ctrl-C and SIGTERM take everything down that was started.
+const stopped = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => stopped.abort(new Error(`stopped by ${signal}`)));
 const servers = await startTestServers();
 process.env[TEST_POSTGRES_URL] = servers.postgresUrl;
 process.env[TEST_REDIS_URL] = servers.redisUrl;
@@ -16,6 +20,7 @@ try {
     signers: option('signers', 4),
     seed: option('seed', 1),
     blowEveryMs: option('blow-every', 3_000),
+    signal: stopped.signal,
     log: (line) => process.stderr.write(`${line}\n`),
   });
   process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -26,4 +31,5 @@ try {
       : 0;
 } finally {
   await servers.stop();
+  if (stopped.signal.aborted) process.exit(130);
 }

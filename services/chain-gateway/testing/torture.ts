@@ -25,6 +25,8 @@ export interface TortureOptions {
   /** Milliseconds between two blows; 0 for a calm run that measures throughput. */
   readonly blowEveryMs: number;
   readonly log: (line: string) => void;
+  /** Ends the run early; everything that was started is taken down. */
+  readonly signal?: AbortSignal;
 }
 
 export interface TortureReport {
@@ -91,7 +93,10 @@ export async function runTorture(options: TortureOptions): Promise<TortureReport
   );
   const cleanup: (() => unknown)[] = [() => anvil.kill('SIGKILL'), () => database.drop(), () => redis.drop()];
   try {
-    return await judge();
+    const early = new Promise<never>((_, reject) =>
+      options.signal?.addEventListener('abort', () => reject(options.signal?.reason), { once: true }),
+    );
+    return await Promise.race([judge(), early]);
   } finally {
     for (const undo of cleanup.reverse()) await Promise.resolve(undo()).catch(() => undefined);
   }
