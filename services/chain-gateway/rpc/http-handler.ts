@@ -19,6 +19,11 @@ export interface HttpHandlerDeps {
   readonly draining: () => boolean;
 }
 
+/**
+ * A refused body up to this size is read and thrown away: a client that still writes when the connection is closed sees
+ * a broken pipe and never our answer.
+ */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 const REQUEST_ID = /^[A-Za-z0-9._:-]{4,128}$/;
 const PATH = /^\/rpc(?:\/([^/?#]*))?\/?(?:[?#].*)?$/;
 
@@ -104,16 +109,17 @@ export function createRpcHttpHandler(
       respond(response, requestId, refusal(405, RPC_ERROR.invalidRequest, 'JSON-RPC over HTTP uses POST'));
       return;
     }
-    const tooLarge = (): void =>
+    const tooLarge = (close: boolean): void =>
       respond(
         response,
         requestId,
         refusal(413, RPC_ERROR.invalidRequest, `the body may have at most ${deps.maxBodyBytes} bytes`),
-        true,
+        close,
       );
-    if (Number(request.headers['content-length'] ?? 0) > deps.maxBodyBytes) {
+    const announced = Number(request.headers['content-length'] ?? 0);
+    if (announced > deps.maxBodyBytes) {
       request.resume();
-      tooLarge();
+      tooLarge(announced > MAX_DISCARDED_BYTES);
       return;
     }
     let first: Buffer | undefined;
@@ -123,7 +129,7 @@ export function createRpcHttpHandler(
       bytes += chunk.length;
       if (bytes > deps.maxBodyBytes) {
         // Answered at once, and the connection is closed after it: a client that keeps sending fills nobody's memory.
-        tooLarge();
+        tooLarge(true);
         first = undefined;
         rest = undefined;
         return;
