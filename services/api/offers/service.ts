@@ -152,7 +152,8 @@ export function createOfferService(deps: {
         function: 'transfer',
         args: [refund ? redemption.wallet : redemption.payee, redemption.priceRaw],
         purpose: refund ? 'offer-refund' : 'offer-payment',
-        requestedBy: 'platform:offers',
+        // In the name of who is paid, so that they can follow it.
+        requestedBy: refund ? `user:${redemption.personId}` : `client:${redemption.clientId}`,
       },
       `${refund ? 'refund' : 'settle'}:${redemption.id}`,
     );

@@ -148,7 +148,8 @@ export function createRewardService(deps: {
         function: 'transfer',
         args: [claim.wallet, claim.rewardRaw],
         purpose: 'reward',
-        requestedBy: 'platform:rewards',
+        // In her name, so that she can follow it.
+        requestedBy: `user:${claim.personId}`,
       },
       `reward:${claim.id}`,
     );

@@ -18,6 +18,7 @@ export interface Opportunity {
 export interface Claim {
   readonly id: string;
   readonly opportunityId: string;
+  readonly personId: string;
   readonly wallet: string;
   readonly rewardRaw: string;
   readonly transactionId: string | null;
@@ -46,6 +47,7 @@ export function createRewardStore(db: Db) {
   const CLAIM = [
     'id',
     'opportunity_id as opportunityId',
+    'person_id as personId',
     'wallet',
     'reward_raw as rewardRaw',
     'transaction_id as transactionId',
