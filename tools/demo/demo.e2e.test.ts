@@ -7,7 +7,6 @@ import { isServiceReady } from '../stack/plan.ts';
 import { eventually } from './eventually.ts';
 import { STEPS } from './steps.ts';
 import { type E2eStack, startE2eStack } from './testing/e2e-stack.ts';
-import { describeWrongInputs } from './testing/wrong-inputs.ts';
 
 const START_MS = 120_000;
 const STORY_MS = 120_000;
@@ -144,6 +143,4 @@ describe('the demo', () => {
       stderr: expect.stringContaining('start it with `make up`'),
     });
   });
-
-  describeWrongInputs(() => platform);
 });

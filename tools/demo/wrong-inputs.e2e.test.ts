@@ -6,7 +6,7 @@ import { Wallet } from 'ethers';
 import { decodeProtectedHeader, importJWK, type JWK, SignJWT } from 'jose';
 import { startTestChain } from '../testing/test-chain.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
-import { newWallet, type Person, signIn } from './person.ts';
+import { newWallet, type Person, signIn, signInMessage } from './person.ts';
 import { type E2eStack, startE2eStack } from './testing/e2e-stack.ts';
 
 const START_MS = 120_000;
@@ -148,6 +148,63 @@ describe('what the platform answers to wrong input', () => {
         expect([path, status]).toEqual([path, 401]);
       }
     }
+  });
+
+  it('refuses a sign-in for another chain', async () => {
+    const wallet = newWallet();
+    const { body: challenge } = await user.post('/v1/auth/nonce', { body: {} });
+    const message = signInMessage(challenge, wallet.address, 1);
+    const signature = await wallet.signMessage(message);
+    const answer = await user.post('/v1/auth/siwe', { body: { message, signature }, ...REFUSED });
+    expect([answer.status, answer.body.code]).toEqual([422, 'invalid_argument']);
+  });
+
+  it('closes the session when a refresh token comes back that was used long before', async () => {
+    const thief = (await signIn(user, newWallet(), platform.access.state.chainId)).person;
+    const body = { refreshToken: thief.refreshToken };
+    const { body: refreshed } = await user.post('/v1/auth/refresh', { body });
+    await user.post('/v1/auth/refresh', { body: { refreshToken: refreshed.refreshToken } });
+    const reused = await user.post('/v1/auth/refresh', { body, ...REFUSED });
+    expect([reused.status, reused.body.code]).toEqual([401, 'refresh_token_reused']);
+    const closed = await user.get('/v1/me', { token: refreshed.accessToken, ...REFUSED });
+    expect([closed.status, closed.body.code]).toEqual([401, 'session_revoked']);
+  });
+
+  it('lets no person ask the treasury to pay', async () => {
+    const { status } = await api.post('/v1/transactions', {
+      token: person.accessToken,
+      idempotencyKey: crypto.randomUUID(),
+      body: {
+        signer: 'treasury',
+        contract: 'RejuveToken',
+        function: 'transfer',
+        args: [person.wallet.address, '1'],
+      },
+      ...REFUSED,
+    });
+    expect([401, 403]).toContain(status);
+  });
+
+  it('refuses an address with a wrong checksum and says the right one', async () => {
+    const { address } = person.wallet;
+    const swapped = address
+      .slice(2)
+      .replace(/[a-z]/gi, (c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()));
+    const answer = await api.get(`/v1/wallets/0x${swapped}/balances`, {
+      token: person.accessToken,
+      ...REFUSED,
+    });
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
+    expect(JSON.stringify(answer.body)).toContain(address);
+  });
+
+  it('refuses a query parameter that does not exist, and an empty batch', async () => {
+    const query = { limt: '5' };
+    const answer = await api.get('/v1/tokens', { token: person.accessToken, query, ...REFUSED });
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
+    expect(JSON.stringify(answer.body)).toContain('limt');
+    const batch = await raw(platform.access.url('rpc'), '[]');
+    expect(batch.body.error.code).toBe(-32_600);
   });
 });
 
