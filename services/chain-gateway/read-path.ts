@@ -142,7 +142,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     onStateChange: () => engine.wake(),
     onPolled: () => rpcMetrics.heads(view, pool),
   });
-  const local = createLocalMethods({ view, version: options.version, chainId });
+  const local = createLocalMethods({ view, clock, version: options.version, chainId });
   const cache = createCallCache({
     view,
     clock,

@@ -35,8 +35,8 @@ export interface HeadPoller {
 
 /** A provider that is out is asked this often: how fast it comes back to life is decided here. */
 const PROBE_OUT_MS = 150;
-/** A poll that takes longer has failed: while one hangs, nobody would notice that the provider is back. */
-const POLL_TIMEOUT_MS = 1_000;
+/** Patient, because a machine that is short of CPU must not take all of its providers for dead. */
+const POLL_TIMEOUT_MS = 2_000;
 /** Finality moves slowly. */
 const FINALITY_EVERY_MS = 4_000;
 /** A chain id is checked again this often: URLs get repointed. */

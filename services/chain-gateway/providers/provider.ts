@@ -18,7 +18,7 @@ const UNSUPPORTED_FOR_MS = 600_000;
 const STALL_MS = 1_000;
 /** With several calls under way their common silence says more: this many usual answer times are enough, within bounds. */
 const STALL_MEDIANS = 20;
-const SHORTEST_STALL_MS = 100;
+const SHORTEST_STALL_MS = 150;
 const SEVERAL = 4;
 /** A silence is looked at twice: when our own process was held up, the answers are already in the sockets. */
 const SECOND_LOOK_MS = 25;

@@ -76,9 +76,17 @@ export function isAbsolute(exclusion: Exclusion | undefined): boolean {
   return exclusion === 'wrong-chain' || exclusion === 'cordoned';
 }
 
-/** Exclusions that say nothing against the answers: such a provider takes over when the others are at their limit. */
+/**
+ * Exclusions that say little or nothing against the answers: such a provider takes over when the others are at their
+ * limit. A silence counts among them, because it may have been our own.
+ */
 export function isSoft(exclusion: Exclusion | undefined): boolean {
-  return exclusion === 'lagging' || exclusion === 'forked' || exclusion === 'unverified';
+  return (
+    exclusion === 'lagging' ||
+    exclusion === 'forked' ||
+    exclusion === 'unverified' ||
+    exclusion === 'unresponsive'
+  );
 }
 
 function scored(input: RankInput, fastest: number, currentPrimary: string | undefined): RankedProvider {
