@@ -41,6 +41,8 @@ const TIMEOUT_MS = 3_000;
 
 /** An idle queue is read in full this often all the same: it may have been paused. */
 const FULL_EVERY_MS = 15_000;
+/** So many idle queues per look, not all at the same moment. */
+const REFRESH_PER_LOOK = 20;
 /** Queues per round trip: small enough that Redis and we do other things in between. */
 const CHUNK = 100;
 
@@ -78,23 +80,33 @@ export function createQueueWatch(deps: QueueWatchDeps): QueueWatch {
     const at = clock.now();
     const busy: Watched[] = [];
     const idle: (Watched & { state: ReadableState; addedTotal: number })[] = [];
+    let refreshed = 0;
     for (const [pool, queue] of server.pools) {
       const state = states.get(pool);
       const watched = { pool, ...queue };
-      if (state && isIdle(state) && at - (readAt.get(pool) ?? 0) < FULL_EVERY_MS) {
+      const due = at - (readAt.get(pool) ?? 0) >= FULL_EVERY_MS && refreshed < REFRESH_PER_LOOK;
+      if (state && isIdle(state) && due) refreshed++;
+      if (state && isIdle(state) && !due) {
         idle.push({ ...watched, state, addedTotal: state.snapshot.reading.addedTotal });
       } else busy.push(watched);
     }
+    await readFully(server, busy, at);
     for (const chunk of chunks(idle)) {
+      const news: Watched[] = [];
       await attempt(chunk, at, async () => {
         const same = await withTimeout(clock, stillIdle(server.connection.redis, chunk));
         for (const [index, watched] of chunk.entries()) {
           if (same[index]) record(watched.pool, { ...watched.state, at });
-          else busy.push(watched);
+          else news.push(watched);
         }
       });
+      // At once, before the other idle ones are looked at: this is where seconds count.
+      await readFully(server, news, clock.now());
     }
-    for (const chunk of chunks(busy)) {
+  }
+
+  async function readFully(server: Server, queues: readonly Watched[], at: number): Promise<void> {
+    for (const chunk of chunks(queues)) {
       await attempt(chunk, at, async () => {
         const snapshots = await withTimeout(clock, readBullQueues(server.connection.redis, chunk, at));
         for (const [index, { pool }] of chunk.entries()) {
