@@ -160,29 +160,26 @@ const expressPath = (path: string): string => path.replace(/\{([^}]+)\}/g, ':$1'
 
 function mountRoutes(app: Express, options: HttpAppOptions): void {
   const limit = options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT;
-  const byPath = new Map<string, Set<string>>();
   // A literal segment goes before a parameter, whatever the order of the list: /me before /{id}.
   const ordered = [...options.routes].sort((a, b) => (sortKey(a.path) < sortKey(b.path) ? -1 : 1));
-  for (const route of ordered) {
-    const path = expressPath(route.path);
-    const raw = route.bodyType !== undefined && !route.bodyType.endsWith('json');
-    const parser = raw
-      ? express.raw({ type: () => true, limit })
-      : express.json({ type: isJson, limit, strict: false, verify: keepRawBody });
-    app[route.method](
-      path,
-      (_req: Request, res: Response, next: NextFunction) => {
-        res.locals.route = route.path;
-        next();
-      },
-      ...(route.body ? [requireType(route), parser] : []),
-      handlerOf(route, options),
-    );
-    const methods = byPath.get(path) ?? new Set();
-    methods.add(route.method.toUpperCase());
-    byPath.set(path, methods);
-  }
-  for (const [path, methods] of byPath) {
+  for (const [path, routes] of Map.groupBy(ordered, (route) => expressPath(route.path))) {
+    const methods = new Set(routes.map((route) => route.method.toUpperCase()));
+    for (const route of routes) {
+      const raw = route.bodyType !== undefined && !route.bodyType.endsWith('json');
+      const parser = raw
+        ? express.raw({ type: () => true, limit })
+        : express.json({ type: isJson, limit, strict: false, verify: keepRawBody });
+      app[route.method](
+        path,
+        (_req: Request, res: Response, next: NextFunction) => {
+          res.locals.route = route.path;
+          next();
+        },
+        ...(route.body ? [requireType(route), parser] : []),
+        handlerOf(route, options),
+      );
+    }
+    // Before the next path is mounted: DELETE /me is a wrong method there, and no id called "me".
     const allow = [...methods].sort().join(', ');
     app.all(path, (req, res, next) => {
       if (req.method === 'HEAD' && methods.has('GET')) return next();

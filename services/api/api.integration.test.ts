@@ -64,6 +64,7 @@ describe('the API on real Postgres and Redis', () => {
       ['GET', '/v1/clients/%00', undefined, 400, 'invalid_request'],
       ['GET', '/v1/transactions/not-a-uuid', undefined, 404, 'not_found'],
       ['PUT', '/v1/tokens', undefined, 405, 'method_not_allowed'],
+      ['PATCH', '/v1/wallets/challenge', undefined, 405, 'method_not_allowed'],
       ['POST', '/v1/transactions', { ...payment, args: 'x'.repeat(300_000) }, 413, 'body_too_large'],
     ];
     for (const [method, path, body, status, code] of cases) {
