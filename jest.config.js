@@ -44,7 +44,7 @@ export default {
       ...common,
       displayName: 'apiserver',
       testMatch: ['**/*.apiserver.test.ts'],
-      globalSetup: '<rootDir>/tools/testing/global-setup.ts',
+      globalSetup: '<rootDir>/tools/cluster/global-setup.ts',
       globalTeardown: '<rootDir>/tools/testing/global-teardown.ts',
     },
     {
