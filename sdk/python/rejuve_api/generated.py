@@ -228,5 +228,5 @@ class RejuveClient(Transport):
         return self._call("DELETE", f"/v1/wallets/{quote(address, safe='')}", query={"personId": person_id})
 
     def update_wallet(self, address: str, body: Mapping[str, Any], *, person_id: str | None = None) -> Any:
-        """Label a linked wallet, or make it the primary one."""
+        """Label a linked wallet."""
         return self._call("PATCH", f"/v1/wallets/{quote(address, safe='')}", query={"personId": person_id}, body=body)

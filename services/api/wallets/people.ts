@@ -11,11 +11,6 @@ const optionalText = z
 const walletShape = z.looseObject({
   address: z.string(),
   label: optionalText,
-  primary: z
-    .boolean()
-    .nullish()
-    .transform((value) => value ?? false),
-  isPrimary: z.boolean().optional(),
   linkedAt: z.string().nullish(),
   createdAt: z.string().nullish(),
 });
@@ -23,14 +18,12 @@ const walletShape = z.looseObject({
 export interface LinkedWallet {
   readonly address: string;
   readonly label: string | null;
-  readonly primary: boolean;
   readonly linkedAt: string;
 }
 
 const toWallet = (raw: z.output<typeof walletShape>): LinkedWallet => ({
   address: raw.address,
   label: raw.label,
-  primary: raw.isPrimary ?? raw.primary,
   linkedAt: raw.linkedAt ?? raw.createdAt ?? new Date(0).toISOString(),
 });
 
@@ -74,11 +67,7 @@ export function createPeople({ client }: { client: ServiceClient }) {
     async list(personId: string): Promise<LinkedWallet[]> {
       return (await client.request({ method: 'GET', path: base(personId), schema: listShape })).map(toWallet);
     },
-    async update(
-      personId: string,
-      address: string,
-      change: { label?: string | null | undefined; primary?: true | undefined },
-    ): Promise<LinkedWallet> {
+    async update(personId: string, address: string, change: { label: string | null }): Promise<LinkedWallet> {
       return toWallet(
         await client.request({
           method: 'PATCH',

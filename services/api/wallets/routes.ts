@@ -11,7 +11,6 @@ export const walletSchema = z
   .object({
     address: z.string(),
     label: z.string().nullable(),
-    primary: z.boolean().describe('The wallet that rewards and receipts go to'),
     linkedAt: isoTime,
   })
   .meta({ id: 'Wallet' });
@@ -25,7 +24,7 @@ const personQuery = z.strictObject({
     .describe('For clients that act for people: whom. A person leaves it out.'),
 });
 
-const label = z.string().trim().min(1).max(64);
+const label = z.string().trim().min(1).max(60);
 
 export function walletRoutes({ wallets }: { wallets: WalletService }): Route[] {
   const tags = ['Wallets'];
@@ -115,17 +114,12 @@ export function walletRoutes({ wallets }: { wallets: WalletService }): Route[] {
       method: 'patch',
       path: '/v1/wallets/{address}',
       operationId: 'updateWallet',
-      summary: 'Label a linked wallet, or make it the primary one',
+      summary: 'Label a linked wallet',
       tags,
       ...secured('wallets:write', 'person'),
       params: addressParams,
       query: personQuery,
-      body: z
-        .strictObject({
-          label: label.nullable().optional().describe('Null removes it'),
-          primary: z.literal(true).optional().describe('The wallet that was primary before no longer is'),
-        })
-        .refine((body) => Object.keys(body).length > 0, 'expected at least one field to change'),
+      body: z.strictObject({ label: label.nullable().describe('Null removes it') }),
       responses: { 200: { description: 'The wallet as it is now.', schema: walletSchema } },
       errors: ['forbidden', 'not_found', 'conflict', 'invalid_argument', 'dependency_unavailable'],
       handler: async ({ principal, params, query, body }) =>

@@ -40,7 +40,7 @@ export type Transfer = { readonly id: string; readonly token: Token; readonly di
 export type TypedMessage = { readonly domain: { readonly name: string; readonly version: string; readonly chainId: number; readonly verifyingContract: string; }; readonly types: Readonly<Record<string, readonly ({ readonly name: string; readonly type: string; })[]>>; readonly primaryType: string; readonly message: Readonly<Record<string, string>>; };
 export type Usage = { readonly day: { readonly limit: number | null; readonly used: number; readonly resetsAt: string; }; readonly month: { readonly limit: number | null; readonly used: number; readonly resetsAt: string; }; readonly analyticsOptOut: boolean; readonly data: readonly ({ readonly day: string; readonly operationId: string; readonly requests: number; readonly failed: number; readonly averageMs: number; })[]; };
 export type Verification = { readonly address: string; readonly asOf: AsOf; readonly verified: boolean; readonly data: readonly (Attestation)[]; };
-export type Wallet = { readonly address: string; readonly label: string | null; readonly primary: boolean; readonly linkedAt: string; };
+export type Wallet = { readonly address: string; readonly label: string | null; readonly linkedAt: string; };
 export type WalletChallenge = { readonly message: string; readonly expiresAt: string; };
 
 /** One method per operation of the API. */
@@ -321,8 +321,8 @@ export class RejuveClient {
     return this.#transport.call({ method: 'DELETE', path: `/v1/wallets/${encodeURIComponent(address)}`, query }, options);
   }
 
-  /** Label a linked wallet, or make it the primary one. */
-  updateWallet(address: string, body: { readonly label?: string | null | undefined; readonly primary?: true | undefined; }, query: { readonly personId?: string | undefined; } = {}, options: RequestOptions = {}): Promise<Wallet> {
+  /** Label a linked wallet. */
+  updateWallet(address: string, body: { readonly label: string | null; }, query: { readonly personId?: string | undefined; } = {}, options: RequestOptions = {}): Promise<Wallet> {
     return this.#transport.call({ method: 'PATCH', path: `/v1/wallets/${encodeURIComponent(address)}`, query, body }, options);
   }
 }
