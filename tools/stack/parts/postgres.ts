@@ -77,7 +77,7 @@ async function reachable(dir: string, owner: RunAs | undefined): Promise<string>
   await mkdir(dirname(wanted), { recursive: true });
   if (owner === undefined) return wanted;
   try {
-    await run('/bin/ls', [dirname(wanted)], runAsOptions(owner));
+    await run('/bin/sh', ['-c', 'cd "$1"', 'sh', dirname(wanted)], runAsOptions(owner));
     return wanted;
   } catch {
     await mkdir(SHARED_DIR, { recursive: true, mode: 0o755 });
