@@ -64,6 +64,21 @@ export default {
       to: { path: '\\.test\\.ts$' },
     },
     {
+      name: 'user-modules-have-borders',
+      comment:
+        'docs/adr/0012: a module of the user service gets the others as functions; it may import their types and pure rules only.',
+      severity: 'error',
+      from: {
+        path: '^services/user/([^/]+)/',
+        pathNot: '\\.test\\.ts$|^services/user/(testing|migration/import-cli)',
+      },
+      to: {
+        path: '^services/user/[^/]+/(service|store|routes|.*-store|posting|planner|worker|dispatcher|targets)\\.ts$',
+        pathNot: '^services/user/$1/',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'no-undeclared-packages',
       severity: 'error',
       from: {},

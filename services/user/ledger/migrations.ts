@@ -116,4 +116,10 @@ create constraint trigger ledger_posting_balanced after insert on ledger_posting
     sql: `
 create index ledger_entries_block on ledger_entries (block_number) where block_number is not null;`,
   },
+  {
+    id: '0018-ledger-log-by-entry',
+    sql: `
+-- The transaction log shows each entry's stage; without this it read the whole log of the chain.
+create index ledger_chain_log_entry on ledger_chain_log (entry_id);`,
+  },
 ];
