@@ -153,8 +153,9 @@ describe('two controllers', () => {
   it('hand over at once when the leader is told to stop', async () => {
     const a = controllerProcess('a');
     await eventually(async () => expect(await holder()).toMatch(/^a_/));
-    controllerProcess('b');
-    await pause(1_000);
+    const b = controllerProcess('b');
+    await eventually(async () => expect(b.log()).toContain('listening'), 30_000);
+    await pause(2_000);
     a.signal('SIGTERM');
     expect(await a.exited).toBe(0);
     await eventually(async () => expect(await holder()).toMatch(/^b_/), 5_000);
@@ -168,7 +169,7 @@ describe('two controllers', () => {
     const ns = await poolWithBacklog(0);
     await eventually(async () => expect((await cluster.poolStatus(ns, `${ns}-q`)).decision).toBeDefined());
     const second = controllerProcess('second');
-    await pause(1_500);
+    await eventually(async () => expect(second.log()).toContain('listening'), 30_000);
 
     first.signal('SIGSTOP');
     await eventually(async () => expect(await holder()).toMatch(/^second_/), 15_000);
