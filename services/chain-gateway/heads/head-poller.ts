@@ -47,6 +47,8 @@ const LAG_TO_RETURN = 1;
 const POKE_GAP_MS = 20;
 /** A head older than this many poll intervals does not count towards the majority. */
 const STALE_POLLS = 12;
+/** Among providers that are all out, one that missed this many polls has no say about the head. */
+const SILENT_POLLS = 4;
 
 interface Follow {
   readonly provider: Provider;
@@ -175,9 +177,16 @@ export function createHeadPoller(deps: HeadPollerDeps): HeadPoller {
       .providers()
       .filter((provider) => provider.head !== undefined && provider.head.seenAt >= freshEnough);
     const good = seen.filter((provider) => provider.exclusion(pool.chainId) === undefined);
-    return good.length > 0
-      ? good
-      : seen.filter((provider) => provider.chainId === pool.chainId && provider.cordonedBy === undefined);
+    if (good.length > 0) return good;
+    const rest = seen.filter(
+      (provider) => provider.chainId === pool.chainId && provider.cordonedBy === undefined,
+    );
+    // Nobody is in good standing: those that still answer say where the head is, not those that fell silent before.
+    const newest = Math.max(...rest.map((provider) => provider.head?.seenAt ?? 0));
+    return rest.filter(
+      (provider) =>
+        newest - (provider.head?.seenAt ?? 0) <= SILENT_POLLS * Math.max(deps.intervalMs, PROBE_OUT_MS),
+    );
   }
 
   function judge(): void {
