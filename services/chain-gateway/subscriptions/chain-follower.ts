@@ -33,6 +33,8 @@ export interface ChainFollower {
 
 /** Longer than any reorg seen on a public chain since the merge, and than the simulator's deepest fork. */
 const REMEMBERED_BLOCKS = 256;
+/** A read that takes longer is given up and made again: news of the head must not wait behind a call that is stuck. */
+const READ_DEADLINE_MS = 1_500;
 /** Backfilled headers asked for at once. */
 const BACKFILL_CONCURRENCY = 8;
 
@@ -54,7 +56,11 @@ export function createChainFollower(options: ChainFollowerOptions): ChainFollowe
 
   const getBlock = async (method: string, reference: string): Promise<BlockHeader | null> =>
     parseBlockHeader(
-      await rpc.request(method, [reference, false], { priority: 'normal', principal: 'subscriptions' }),
+      await rpc.request(method, [reference, false], {
+        priority: 'normal',
+        principal: 'subscriptions',
+        deadlineMs: READ_DEADLINE_MS,
+      }),
     );
   const byNumber = (height: number): Promise<BlockHeader | null> =>
     getBlock('eth_getBlockByNumber', `0x${height.toString(16)}`);

@@ -13,11 +13,10 @@ export interface ClientWorld {
   stop(): Promise<void>;
 }
 
-/** A provider as they are: a fifth of its calls fail in one way or another. */
+/** A provider as they are: some of its calls fail in one way or another. */
 const EVERYDAY: FaultInput[] = [
   { type: 'latency', ms: 5, jitterMs: 5 },
   { type: 'http-error', status: 503, probability: 0.1 },
-  { type: 'too-many-requests-in-body', probability: 0.05 },
   { type: 'reset', probability: 0.05, transport: 'http' },
 ];
 
