@@ -27,7 +27,11 @@ const ANY = Array.from({ length: 100 }, (_, i) => 400 + i);
 const REFUSED = { expect: ANY };
 
 /** A body that our client would not send: raw bytes under the JSON type. */
-async function raw(url: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
+async function raw(
+  url: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+) {
   const response = await fetch(url, {
     method: 'POST',
     body,
