@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { createLogger } from '../../../lib/log.ts';
+import { systemClock } from '../../../lib/time.ts';
 import { testAccounts } from '../../../tools/testing/test-contracts.ts';
 import { readEvents } from '../store/event-log.ts';
 import { createIndexStore } from '../store/index-store.ts';
@@ -92,9 +93,12 @@ describe('an indexer whose connection is cut at every statement', () => {
           `0x${(900 + (n % 4)).toString(16).padStart(40, '0')}`,
           1n,
         ]);
-        await fixture.chain.rpc('eth_sendTransaction', [
+        const hash = await fixture.chain.rpc('eth_sendTransaction', [
           { from: testAccounts.treasury.address, to: token?.address, data },
         ]);
+        // The answer comes before the block: a reorg meanwhile would leave the node with a chain that is not linked.
+        while ((await fixture.chain.rpc('eth_getTransactionReceipt', [hash])) === null)
+          await systemClock.sleep(5);
         // Every third round it is a rollback that is cut.
         if (n % 3 === 0) await fixture.chain.reorg(2);
         cut.arm(n, after);
