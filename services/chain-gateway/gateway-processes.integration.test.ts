@@ -104,6 +104,12 @@ const until = async <T>(what: () => Promise<T | undefined>, ms = 60_000): Promis
     await systemClock.sleep(50);
   }
 };
+/** Confirmed, or already beyond: with blocks every second the next stage may come between two looks. */
+const untilConfirmed = (id: string): Promise<true> =>
+  until(async () => {
+    const { state } = (await call('GET', `/v1/transactions/${id}`)).body;
+    return state === 'confirmed' || state === 'finalized' ? true : undefined;
+  });
 
 describe('the gateway as processes', () => {
   it('opens no route without a service token', async () => {
@@ -241,10 +247,7 @@ describe('the gateway as processes', () => {
       startGatewayProcess('worker.ts', env, await freePort()),
       startGatewayProcess('indexer.ts', env, await freePort()),
     ]);
-    for (const id of ids)
-      await until(async () =>
-        (await call('GET', `/v1/transactions/${id}`)).body.state === 'confirmed' ? true : undefined,
-      );
+    for (const id of ids) await untilConfirmed(id);
     const token = manifest.contracts.RejuveToken?.address;
     await until(async () => {
       const data = `0x70a08231${someone.slice(2).toLowerCase().padStart(64, '0')}`;
@@ -260,9 +263,7 @@ describe('the gateway as processes', () => {
     const { body } = await call('POST', '/v1/transactions', transfer('1'), {
       'idempotency-key': 'after-flush-1',
     });
-    await until(async () =>
-      (await call('GET', `/v1/transactions/${body.id}`)).body.state === 'confirmed' ? true : undefined,
-    );
+    await untilConfirmed(body.id);
   });
 
   it('works with a Redis that cannot be reached, a little later', async () => {
@@ -277,9 +278,7 @@ describe('the gateway as processes', () => {
     const { body } = await call('POST', '/v1/transactions', transfer('1'), {
       'idempotency-key': 'no-redis-key-1',
     });
-    await until(async () =>
-      (await call('GET', `/v1/transactions/${body.id}`)).body.state === 'confirmed' ? true : undefined,
-    );
+    await untilConfirmed(body.id);
     const { body: tail } = await call('GET', '/internal/events?after=0&limit=2000');
     const after = tail.last;
     const waiting = call('GET', `/internal/events?after=${after}&waitSeconds=20`);
