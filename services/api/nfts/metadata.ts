@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { AppError } from '../../../lib/errors.ts';
-import { isPublicAddress } from './public-address.ts';
+import { bareHost, isPublicAddress, publicOnlyLookup } from '../../../lib/http/public-address.ts';
 
 /** Metadata documents are small; a larger one is refused, not truncated. */
 const MAX_BYTES = 512 * 1024;
@@ -54,32 +53,6 @@ function fromDataUri(uri: string): Uint8Array {
   }
 }
 
-/**
- * Connects only to public addresses. The check sits in the connection's own name look-up, so that a name which
- * answers differently the second time (DNS rebinding) gains nothing, and every redirect would pass it too (none is
- * followed).
- */
-function publicOnlyAgent(): Agent {
-  return new Agent({
-    connect: {
-      timeout: TIMEOUT_MS,
-      lookup: (hostname, options, callback) => {
-        lookup(hostname, { all: true }).then(
-          (found) => {
-            const bad = found.find(({ address }) => !isPublicAddress(address));
-            if (bad || found.length === 0)
-              return callback(new Error(`${hostname} is not a public address`), '', 0);
-            if (options.all) return (callback as unknown as (e: null, a: typeof found) => void)(null, found);
-            const [first] = found;
-            callback(null, first?.address ?? '', first?.family ?? 4);
-          },
-          (error) => callback(error, '', 0),
-        );
-      },
-    },
-  });
-}
-
 export type MetadataReader = ReturnType<typeof createMetadataReader>;
 
 /**
@@ -88,10 +61,11 @@ export type MetadataReader = ReturnType<typeof createMetadataReader>;
  * @param metadataDir development only: a folder whose files answer `metadata:<name>` URIs.
  */
 export function createMetadataReader(options: { ipfsGateway: string; metadataDir?: string | undefined }) {
-  const agent = publicOnlyAgent();
+  // No redirect is followed, and the names of strangers' URLs must be public ones.
+  const agent = new Agent({ connect: { timeout: TIMEOUT_MS, lookup: publicOnlyLookup() } });
 
   async function fetchBytes(url: URL): Promise<Uint8Array> {
-    const literal = url.hostname.replace(/^\[|\]$/g, '');
+    const literal = bareHost(url.hostname);
     if (isIP(literal) && !isPublicAddress(literal)) throw refuse('its URI names a private address');
     try {
       const answer = await request(url, {

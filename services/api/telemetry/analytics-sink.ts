@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { request } from 'undici';
 import type { Random } from '../../../lib/random.ts';
+import { webhookHeaders } from '../../../lib/standard-webhooks.ts';
 import type { Clock } from '../../../lib/time.ts';
 import type { Db } from '../database.ts';
 
@@ -63,17 +64,14 @@ export function webhookSink(options: {
         timestamp: new Date(clock.now()).toISOString(),
         data: { events },
       });
-      const id = random.uuid();
-      const timestamp = String(Math.floor(clock.now() / 1000));
-      const signature = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64');
       const answer = await request(url, {
         method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'webhook-id': id,
-          'webhook-timestamp': timestamp,
-          'webhook-signature': `v1,${signature}`,
-        },
+        headers: webhookHeaders({
+          id: random.uuid(),
+          timestampSeconds: Math.floor(clock.now() / 1000),
+          body,
+          secrets: [secret],
+        }),
         body,
         signal: AbortSignal.timeout(WEBHOOK_TIMEOUT_MS),
       });

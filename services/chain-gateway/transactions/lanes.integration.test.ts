@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Wallet } from 'ethers';
 import { sql } from 'kysely';
 import { devAccount } from '../../../contracts/dev-accounts.ts';
+import { verifyWebhook } from '../../../lib/standard-webhooks.ts';
 import { type EthereumRpc, RpcCallError } from '../rpc/ethereum-rpc.ts';
 import { createKeySigner } from '../signers/local-signers.ts';
 import { signerPolicySchema } from '../signers/signers-file.ts';
 import { createDirectRpc } from '../testing/direct-rpc.ts';
 import { createGatewayFixture, type GatewayFixture, type RunningWorker } from '../testing/gateway-fixture.ts';
 import { createTransactionSchema } from './transaction-schema.ts';
-import { verifyWebhook } from './webhook-signature.ts';
 
 const someone = '0x00000000000000000000000000000000000A11cE';
 // A busy machine is slow, not wrong.

@@ -1,13 +1,11 @@
-import { lookup } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
 import { sql } from 'kysely';
-import { Agent, fetch } from 'undici';
+import { createSafeHttp } from '../../../lib/http/safe-http.ts';
 import type { Logger } from '../../../lib/log.ts';
 import type { Random } from '../../../lib/random.ts';
+import { webhookHeaders } from '../../../lib/standard-webhooks.ts';
 import type { Clock } from '../../../lib/time.ts';
 import type { GatewayPostgres } from '../store/gateway-database.ts';
 import { findTransaction } from '../store/transaction-store.ts';
-import { webhookHeaders } from './webhook-signature.ts';
 
 /** Waits between tries: a receiver that is away for a day still hears of everything. */
 const RETRY_SECONDS = [5, 30, 120, 600, 3_600, 10_800, 21_600, 43_200];
@@ -15,35 +13,6 @@ const TIMEOUT_MS = 10_000;
 const BATCH = 20;
 /** A sender that dies gives its claim back after this long. */
 const CLAIM_SECONDS = 30;
-
-/** Networks that a webhook may not reach: ours. */
-const PRIVATE = new BlockList();
-for (const [network, bits] of [
-  ['10.0.0.0', 8],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['100.64.0.0', 10],
-  ['0.0.0.0', 8],
-  ['224.0.0.0', 3],
-] as const) {
-  PRIVATE.addSubnet(network, bits);
-}
-for (const [network, bits] of [
-  ['::1', 128],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['::', 128],
-  ['ff00::', 8],
-] as const)
-  PRIVATE.addSubnet(network, bits, 'ipv6');
-
-const isPrivate = (address: string): boolean => {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped) return PRIVATE.check(mapped);
-  return PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-};
 
 export interface WebhookSenderDeps {
   readonly postgres: GatewayPostgres;
@@ -62,29 +31,7 @@ export function createWebhookSender(deps: WebhookSenderDeps): {
   close(): Promise<void>;
 } {
   const { postgres, clock, random, log } = deps;
-  // The check sits where the connection is made: a name that resolves to something else a moment later cannot pass it.
-  const agent = new Agent({
-    connect: {
-      timeout: 5_000,
-      lookup(hostname, _options, callback) {
-        lookup(hostname, { all: true }).then(
-          (addresses) => {
-            const allowed = deps.allowPrivate
-              ? addresses
-              : addresses.filter(({ address }) => !isPrivate(address));
-            const error =
-              allowed.length === 0
-                ? Object.assign(new Error(`${hostname} resolves to private addresses only`), {
-                    code: 'EACCES',
-                  })
-                : null;
-            callback(error, allowed);
-          },
-          (error) => callback(error, []),
-        );
-      },
-    },
-  });
+  const http = createSafeHttp({ allowPrivate: deps.allowPrivate });
 
   /** Outbox rows become deliveries, with the body fixed: a retry says the same. */
   async function collect(): Promise<void> {
@@ -126,20 +73,12 @@ export function createWebhookSender(deps: WebhookSenderDeps): {
     let status: number | undefined;
     let error: string | undefined;
     try {
-      const { hostname, protocol } = new URL(row.url);
-      const literal = hostname.replace(/^\[|\]$/g, '');
-      if (!deps.allowPrivate && (protocol !== 'https:' || (isIP(literal) !== 0 && isPrivate(literal))))
-        throw new Error('only public https addresses are called');
-      const response = await fetch(row.url, {
-        method: 'POST',
+      const answer = await http.post(row.url, {
         headers,
         body: row.body,
-        redirect: 'manual',
         signal: AbortSignal.timeout(TIMEOUT_MS),
-        dispatcher: agent,
       });
-      status = response.status;
-      await response.body?.cancel();
+      status = answer.status;
       if (status < 200 || status >= 300) error = `answered ${status}`;
     } catch (cause) {
       error = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message;
@@ -175,6 +114,6 @@ export function createWebhookSender(deps: WebhookSenderDeps): {
       await Promise.all(rows.map(deliver));
       return rows.length;
     },
-    close: () => agent.close(),
+    close: () => http.close(),
   };
 }

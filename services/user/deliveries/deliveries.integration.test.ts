@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Wallet } from 'ethers';
 import { jwtVerify } from 'jose';
+import { signWebhook } from '../../../lib/standard-webhooks.ts';
 import { createBrowser, fcmCredentials, startHttpReceiver, startSmtp } from '../testing/receivers.ts';
 import { eventually, type Harness, startHarness, type TestPerson } from '../testing/user-harness.ts';
-import { signWebhook } from './channels/webhook.ts';
 
 const TREASURY = '0x1111111111111111111111111111111111111111';
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../../lib/errors.ts';
+import { checkTargetUrl, ForbiddenTarget } from '../../../lib/http/public-address.ts';
 import type { Random } from '../../../lib/random.ts';
+import { newWebhookSecret } from '../../../lib/standard-webhooks.ts';
 import type { Clock } from '../../../lib/time.ts';
 import type { Db, UserPostgres } from '../shared/database.ts';
 import type { Sealer } from '../shared/sealing.ts';
 import type { FcmTarget, WebhookTarget, WebPushTarget } from './channel.ts';
-import { checkTargetUrl, ForbiddenTarget } from './safe-http.ts';
 import type { deliveryStore, TargetRow } from './store.ts';
 
 /** Enough for many browsers and devices, few enough that one person cannot multiply our work. */
@@ -74,7 +75,7 @@ export function createTargets(deps: {
     );
   };
   const open = <T>(row: TargetRow): T => JSON.parse(sealer.open(PURPOSE, row.sealed)) as T;
-  const newSecret = (): string => `whsec_${Buffer.from(random.bytes(32)).toString('base64')}`;
+  const newSecret = (): string => newWebhookSecret((count) => random.bytes(count));
 
   return {
     addPush(personId, target, description) {

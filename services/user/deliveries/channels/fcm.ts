@@ -1,8 +1,8 @@
 import { importPKCS8, SignJWT } from 'jose';
 import { z } from 'zod';
+import { type HttpAnswer, retryAfterMs, type SafeHttp } from '../../../../lib/http/safe-http.ts';
 import type { Clock } from '../../../../lib/time.ts';
 import type { ChannelSender, FcmTarget } from '../channel.ts';
-import { type HttpAnswer, retryAfterMs, type SafeHttp } from '../safe-http.ts';
 import { outcomeOfFailure } from './http-outcome.ts';
 
 /** The service account file that Firebase hands out. */

@@ -1,5 +1,6 @@
+import { ForbiddenTarget } from '../../../../lib/http/public-address.ts';
+import { type HttpAnswer, retryAfterMs } from '../../../../lib/http/safe-http.ts';
 import type { Outcome } from '../channel.ts';
-import { ForbiddenTarget, type HttpAnswer, retryAfterMs } from '../safe-http.ts';
 
 /** What an HTTP answer means for a delivery; `gone` are the statuses with which a provider says "never again". */
 export function outcomeOfAnswer(answer: HttpAnswer, gone: readonly number[], now: number): Outcome {

@@ -1,9 +1,9 @@
 import { createCipheriv, createECDH, createHmac, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
+import type { SafeHttp } from '../../../../lib/http/safe-http.ts';
 import type { Random } from '../../../../lib/random.ts';
 import type { Clock } from '../../../../lib/time.ts';
 import type { ChannelSender, WebPushTarget } from '../channel.ts';
-import type { SafeHttp } from '../safe-http.ts';
 import { outcomeOfAnswer, outcomeOfFailure } from './http-outcome.ts';
 
 /** The application server's keys (RFC 8292). */

@@ -1,16 +1,8 @@
-import { createHmac } from 'node:crypto';
+import type { SafeHttp } from '../../../../lib/http/safe-http.ts';
+import { webhookHeaders } from '../../../../lib/standard-webhooks.ts';
 import type { Clock } from '../../../../lib/time.ts';
 import type { ChannelSender, WebhookTarget } from '../channel.ts';
-import type { SafeHttp } from '../safe-http.ts';
 import { outcomeOfAnswer, outcomeOfFailure } from './http-outcome.ts';
-
-export const WEBHOOK_SECRET_PREFIX = 'whsec_';
-
-/** One signature of the Standard Webhooks scheme: HMAC-SHA-256 over `id.timestamp.body`. */
-export function signWebhook(secret: string, id: string, timestamp: number, body: string): string {
-  const key = Buffer.from(secret.slice(WEBHOOK_SECRET_PREFIX.length), 'base64');
-  return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
-}
 
 /** A person's own webhook (https://www.standardwebhooks.com): signed, with a stable id, thin. */
 export function createWebhook(deps: {
@@ -34,13 +26,13 @@ export function createWebhook(deps: {
           signal,
           body,
           headers: {
-            'content-type': 'application/json',
             'user-agent': 'Rejuve-Webhooks/1',
-            'webhook-id': message.id,
-            'webhook-timestamp': String(timestamp),
-            'webhook-signature': secrets
-              .map((s) => signWebhook(s.secret, message.id, timestamp, body))
-              .join(' '),
+            ...webhookHeaders({
+              id: message.id,
+              timestampSeconds: timestamp,
+              body,
+              secrets: secrets.map(({ secret }) => secret),
+            }),
           },
         });
         return outcomeOfAnswer(answer, [410], clock.now());

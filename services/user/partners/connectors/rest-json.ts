@@ -1,6 +1,6 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import { request } from 'undici';
 import { z } from 'zod';
+import { verifyWebhook } from '../../../../lib/standard-webhooks.ts';
 import {
   type MappingProblem,
   type Offer,
@@ -112,14 +112,15 @@ export function createRestJsonConnector(options: {
       ].map(String);
       if (Math.abs(now - Number(at) * 1000) > WEBHOOK_TOLERANCE_MS || Number.isNaN(Number(at)))
         throw new WebhookRefused('the timestamp is too far from now');
-      const key = Buffer.from(webhookSecret.replace(/^whsec_/, ''), 'base64');
-      const right = createHmac('sha256', key).update(`${id}.${at}.`).update(body).digest();
-      const fits = (given ?? '').split(' ').some((part) => {
-        const mac = Buffer.from(part.replace(/^v1,/, ''), 'base64');
-        return part.startsWith('v1,') && mac.length === right.length && timingSafeEqual(mac, right);
-      });
-      if (!fits) throw new WebhookRefused('the signature does not match');
-      const parsed = eventSchema.safeParse(JSON.parse(body.toString('utf8')));
+      const text = body.toString('utf8');
+      const signed = {
+        'webhook-id': id ?? '',
+        'webhook-timestamp': at ?? '',
+        'webhook-signature': given ?? '',
+      };
+      if (!verifyWebhook(signed, text, webhookSecret, now / 1000, WEBHOOK_TOLERANCE_MS / 1000))
+        throw new WebhookRefused('the signature does not match');
+      const parsed = eventSchema.safeParse(JSON.parse(text));
       if (!parsed.success)
         return {
           id: id as string,

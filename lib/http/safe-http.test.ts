@@ -1,13 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  checkTargetUrl,
-  createSafeHttp,
-  ForbiddenTarget,
-  isPublicAddress,
-  retryAfterMs,
-} from './safe-http.ts';
+import { checkTargetUrl, ForbiddenTarget, isPublicAddress } from './public-address.ts';
+import { createSafeHttp, retryAfterMs } from './safe-http.ts';
 
 describe('URLs that people give us', () => {
   it.each([
