@@ -13,8 +13,10 @@ import { migrate } from '../../lib/migrate.ts';
 import { createPostgres } from '../../lib/postgres.ts';
 import { systemRandom } from '../../lib/random.ts';
 import { closeRedis, createRedis } from '../../lib/redis.ts';
+import { createSealer } from '../../lib/sealing.ts';
 import { bearerToken, createServiceAuth } from '../../lib/service-auth.ts';
 import { createServiceClient } from '../../lib/service-client.ts';
+import { createSigningKeys, fileKeyStore } from '../../lib/signing-keys.ts';
 import { type Clock, systemClock } from '../../lib/time.ts';
 import { accountRoutes } from './accounts/routes.ts';
 import { createAccounts } from './accounts/service.ts';
@@ -27,7 +29,6 @@ import { postgresKeyStore } from './auth/key-store.ts';
 import { authRoutes, clientOf, tokensJson, tokensSchema } from './auth/routes.ts';
 import { coarsePlace } from './auth/rules.ts';
 import { createAuth } from './auth/service.ts';
-import { createSigningKeys, fileKeyStore } from './auth/signing-keys.ts';
 import { stepUpRoutes } from './auth/step-up-routes.ts';
 import { authStore } from './auth/store.ts';
 import { verifyWalletSignature } from './auth/wallet-signature.ts';
@@ -83,7 +84,6 @@ import { USER_SCHEMA } from './shared/database.ts';
 import { withDependencyErrors } from './shared/dependency-errors.ts';
 import { startLoop } from './shared/loop.ts';
 import { createRateLimiter } from './shared/rate-limit.ts';
-import { createSealer } from './shared/sealing.ts';
 import { walletRoutes } from './wallets/routes.ts';
 import { createWallets } from './wallets/service.ts';
 import { walletAuditStore, walletStore } from './wallets/store.ts';
@@ -122,7 +122,7 @@ export async function startUserService(
   const gateway = createGateway(gatewayClient);
   if (!config.DATA_KEYS)
     log.warn('DATA_KEYS is not set; secrets in the database are sealed with SERVICE_AUTH_KEYS');
-  const sealer = createSealer(config.DATA_KEYS ?? config.SERVICE_AUTH_KEYS, random);
+  const sealer = createSealer(config.DATA_KEYS ?? config.SERVICE_AUTH_KEYS, random, 'rejuve-user-service');
   const cursors = createCursorCodec(
     config.CURSOR_SECRET ?? (config.SERVICE_AUTH_KEYS[0] as { secret: string }).secret,
   );

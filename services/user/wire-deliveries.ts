@@ -7,6 +7,7 @@ import type { ProcessScope } from '../../lib/lifecycle.ts';
 import type { Logger } from '../../lib/log.ts';
 import { createQueue } from '../../lib/queue.ts';
 import type { Random } from '../../lib/random.ts';
+import type { Sealer } from '../../lib/sealing.ts';
 import type { Clock } from '../../lib/time.ts';
 import { createBreaker } from './deliveries/breaker.ts';
 import type {
@@ -33,7 +34,6 @@ import { inboxByIds } from './notifications/inbox-store.ts';
 import { CHANNELS, type Channel } from './preferences/schema.ts';
 import type { Db, UserPostgres } from './shared/database.ts';
 import type { RateLimiter } from './shared/rate-limit.ts';
-import type { Sealer } from './shared/sealing.ts';
 import type { UserConfig } from './start-user-service.ts';
 
 /** What a sealed one-time message is bound to. */

@@ -1,8 +1,8 @@
 import { errors, importJWK, jwtVerify, SignJWT } from 'jose';
 import { AppError } from '../../../lib/errors.ts';
 import type { Random } from '../../../lib/random.ts';
+import type { SigningKeys } from '../../../lib/signing-keys.ts';
 import type { Clock } from '../../../lib/time.ts';
-import type { SigningKeys } from './signing-keys.ts';
 
 /** Seconds an access token lives: what a stolen one is worth at most. */
 export const ACCESS_TOKEN_SECONDS = 300;

@@ -1,7 +1,12 @@
 import { sql } from 'kysely';
+import type { Sealer } from '../../../lib/sealing.ts';
+import {
+  type KeyStore,
+  openSigningKey,
+  SIGNING_KEY_PURPOSE,
+  type SigningKey,
+} from '../../../lib/signing-keys.ts';
 import { rows, type UserPostgres } from '../shared/database.ts';
-import type { Sealer } from '../shared/sealing.ts';
-import { type KeyStore, openSigningKey, SIGNING_KEY_PURPOSE, type SigningKey } from './signing-keys.ts';
 
 interface KeyRow {
   kid: string;

@@ -2,10 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { AbiCoder, hashMessage, Wallet } from 'ethers';
 import fc from 'fast-check';
 import { createLogger } from '../../../lib/log.ts';
+import {
+  createSigningKeys,
+  type KeyStore,
+  PUBLISH_AHEAD_MS,
+  type SigningKey,
+} from '../../../lib/signing-keys.ts';
 import { createManualClock } from '../../../lib/time.ts';
 import { checkSiweMessage, coarseDevice, coarsePlace } from './rules.ts';
 import { randomNonce } from './service.ts';
-import { createSigningKeys, type KeyStore, PUBLISH_AHEAD_MS, type SigningKey } from './signing-keys.ts';
 import { formatSiweMessage, parseSiweMessage, SiweParseError } from './siwe-message.ts';
 import { verifyWalletSignature, wrapCounterfactual } from './wallet-signature.ts';
 

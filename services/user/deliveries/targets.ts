@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { AppError } from '../../../lib/errors.ts';
 import { checkTargetUrl, ForbiddenTarget } from '../../../lib/http/public-address.ts';
 import type { Random } from '../../../lib/random.ts';
+import type { Sealer } from '../../../lib/sealing.ts';
 import { newWebhookSecret } from '../../../lib/standard-webhooks.ts';
 import type { Clock } from '../../../lib/time.ts';
 import type { Db, UserPostgres } from '../shared/database.ts';
-import type { Sealer } from '../shared/sealing.ts';
 import type { FcmTarget, WebhookTarget, WebPushTarget } from './channel.ts';
 import type { deliveryStore, TargetRow } from './store.ts';
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import type { Sealer } from '../../../lib/sealing.ts';
 import type { UserPostgres } from '../shared/database.ts';
-import type { Sealer } from '../shared/sealing.ts';
 import type { VapidKeys } from './channels/web-push.ts';
 import type { deliveryStore } from './store.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createSeededRandom } from '../../../lib/random.ts';
+import { createSealer } from '../../../lib/sealing.ts';
 import { parseCsv } from './csv.ts';
-import { createSealer } from './sealing.ts';
 
 describe('CSV', () => {
   it('gives back what was quoted', () => {
@@ -22,13 +22,14 @@ describe('CSV', () => {
 describe('sealing', () => {
   it('opens with any configured key, for its purpose only, and notices changes', () => {
     const random = createSeededRandom(7);
-    const old = createSealer([{ kid: 'a', secret: 'x'.repeat(32) }], random);
+    const old = createSealer([{ kid: 'a', secret: 'x'.repeat(32) }], random, 'rejuve-user-service');
     const both = createSealer(
       [
         { kid: 'b', secret: 'y'.repeat(32) },
         { kid: 'a', secret: 'x'.repeat(32) },
       ],
       random,
+      'rejuve-user-service',
     );
     const sealed = old.seal('purpose', 'secret');
     expect(both.open('purpose', sealed)).toBe('secret');

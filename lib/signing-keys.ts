@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { z } from 'zod';
-import type { Logger } from '../../../lib/log.ts';
-import type { Clock } from '../../../lib/time.ts';
-import type { Sealer } from '../shared/sealing.ts';
+import type { Logger } from './log.ts';
+import type { Sealer } from './sealing.ts';
+import type { Clock } from './time.ts';
 
 /** One key pair and when it is used. Published from the moment it exists until `retiredAt`. */
 export interface SigningKey {
@@ -129,7 +129,7 @@ export async function createSigningKeys(options: {
   return {
     current() {
       const key = signingKeyAt(keys, clock.now());
-      if (!key) throw new Error('no key signs access tokens at this time; check JWT_KEYS_FILE');
+      if (!key) throw new Error('no key signs tokens at this time; check the key file');
       return key;
     },
     find: (kid) => keys.find((key) => key.kid === kid && key.retiredAt > clock.now()),

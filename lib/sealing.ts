@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
-import type { Random } from '../../../lib/random.ts';
+import type { Random } from './random.ts';
 
 /** Seals small secrets (keys, addresses of channels) so that a copy of the database does not tell them. */
 export interface Sealer {
@@ -14,13 +14,18 @@ const TAG_BYTES = 16;
 
 /**
  * AES-256-GCM with a key per purpose derived by HKDF.
+ * @param context names the owner, so that the same secret in two services gives different keys.
  * @param keys the first one seals, all open: rotate by putting a new one in front.
  */
-export function createSealer(keys: readonly { kid: string; secret: string }[], random: Random): Sealer {
+export function createSealer(
+  keys: readonly { kid: string; secret: string }[],
+  random: Random,
+  context: string,
+): Sealer {
   const [current] = keys;
   if (!current) throw new Error('sealing needs at least one key');
   const keyOf = (secret: string, purpose: string): Buffer =>
-    Buffer.from(hkdfSync('sha256', secret, 'rejuve-user-service', purpose, 32));
+    Buffer.from(hkdfSync('sha256', secret, context, purpose, 32));
   return {
     seal(purpose, plain) {
       const nonce = random.bytes(NONCE_BYTES);
