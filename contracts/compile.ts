@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CATALOG, type CatalogEntry } from './catalog.ts';
+import { CATALOG, type CatalogEntry, type ContractSource } from './catalog.ts';
 
 /**
  * Pinned, so that the same sources give the same bytes on every machine. `cancun` is what every chain in use
@@ -41,8 +41,7 @@ export function generateFiles(): Map<string, string> {
   const compiled = compileSolidity(CATALOG.filter((entry) => entry.source.kind === 'solidity'));
   const files = new Map<string, string>();
   for (const entry of CATALOG) {
-    const artifact =
-      entry.source.kind === 'package' ? readArtifact(entry.source.artifact) : compiled.get(entry.name);
+    const artifact = entry.source.kind === 'solidity' ? compiled.get(entry.name) : readPackaged(entry.source);
     if (!artifact) throw new Error(`solc did not produce ${entry.name}`);
     files.set(`abi/${entry.file}.ts`, abiModule(entry, artifact));
     files.set(`bytecode/${entry.file}.generated.ts`, bytecodeModule(entry, artifact));
@@ -87,8 +86,10 @@ function findImport(path: string): { contents: string } | { error: string } {
   }
 }
 
-function readArtifact(path: string): Artifact {
-  const artifact = JSON.parse(readFileSync(require.resolve(path), 'utf8')) as Artifact;
+function readPackaged(source: Exclude<ContractSource, { kind: 'solidity' }>): Artifact {
+  const json = <T>(path: string): T => JSON.parse(readFileSync(require.resolve(path), 'utf8')) as T;
+  if (source.kind === 'split-package') return { abi: json(source.abi), bytecode: json(source.bytecode) };
+  const artifact = json<Artifact>(source.artifact);
   return { abi: artifact.abi, bytecode: artifact.bytecode };
 }
 

@@ -11,17 +11,21 @@ import {
 import { dataManagementAbi } from './abi/data-management.ts';
 import { easAbi } from './abi/eas.ts';
 import { identityTokenAbi } from './abi/identity-token.ts';
+import { multiPartyEscrowAbi } from './abi/multi-party-escrow.ts';
 import { multicall3Abi } from './abi/multicall3.ts';
 import { productNftAbi } from './abi/product-nft.ts';
 import { rejuveTokenAbi } from './abi/rejuve-token.ts';
 import { schemaRegistryAbi } from './abi/schema-registry.ts';
+import { snetRegistryAbi } from './abi/snet-registry.ts';
 import { dataManagementBytecode } from './bytecode/data-management.generated.ts';
 import { easBytecode } from './bytecode/eas.generated.ts';
 import { identityTokenBytecode } from './bytecode/identity-token.generated.ts';
+import { multiPartyEscrowBytecode } from './bytecode/multi-party-escrow.generated.ts';
 import { multicall3Bytecode } from './bytecode/multicall3.generated.ts';
 import { productNftBytecode } from './bytecode/product-nft.generated.ts';
 import { rejuveTokenBytecode } from './bytecode/rejuve-token.generated.ts';
 import { schemaRegistryBytecode } from './bytecode/schema-registry.generated.ts';
+import { snetRegistryBytecode } from './bytecode/snet-registry.generated.ts';
 import { CATALOG, type ContractName } from './catalog.ts';
 import type { Hex } from './hex.ts';
 import { DATA_MANAGEMENT_DOMAIN, domainOf, IDENTITY_DOMAIN, IDENTITY_TYPES } from './typed-data.ts';
@@ -43,6 +47,8 @@ const INTERFACES: Record<ContractName, Interface> = {
   Multicall3: new Interface(multicall3Abi),
   EAS: new Interface(easAbi),
   SchemaRegistry: new Interface(schemaRegistryAbi),
+  MultiPartyEscrow: new Interface(multiPartyEscrowAbi),
+  SnetRegistry: new Interface(snetRegistryAbi),
 };
 
 const BYTECODE: Record<ContractName, Hex> = {
@@ -53,6 +59,8 @@ const BYTECODE: Record<ContractName, Hex> = {
   Multicall3: multicall3Bytecode,
   EAS: easBytecode,
   SchemaRegistry: schemaRegistryBytecode,
+  MultiPartyEscrow: multiPartyEscrowBytecode,
+  SnetRegistry: snetRegistryBytecode,
 };
 
 export const creationCodeHash = (name: ContractName): Hex => keccak256(BYTECODE[name]) as Hex;
@@ -113,6 +121,8 @@ export async function planDeployment(input: PlanInput): Promise<DeploymentPlan> 
     Multicall3: [],
     EAS: [addresses.SchemaRegistry],
     SchemaRegistry: [],
+    MultiPartyEscrow: [addresses.RejuveToken],
+    SnetRegistry: [],
   };
   const creations = CATALOG.map(({ name }) => ({
     label: `deploy ${name}`,
