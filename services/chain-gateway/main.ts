@@ -169,6 +169,7 @@ runProcess('gateway', async (scope) => {
     maxBodyBytes: config.MAX_BODY_BYTES,
     callTimeoutMs: config.CALL_TIMEOUT_MS,
     identify,
+    clock,
     newRequestId: () => `${idPrefix}-${(++requests).toString(36)}`,
     draining: () => draining,
   });

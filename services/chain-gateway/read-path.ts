@@ -2,6 +2,8 @@ import type { Logger } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Clock } from '../../lib/time.ts';
+import { scopeRefusal } from './admission/check-scope.ts';
+import { unlimitedPrincipal } from './admission/principal.ts';
 import { type CallCache, createCallCache } from './cache/call-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
 import { type CostBook, createCostBook } from './cost/cost-book.ts';
@@ -25,6 +27,7 @@ import { createLocalMethods, type LocalMethods } from './rpc/local-methods.ts';
 import { createLogSplitter } from './rpc/log-splitter.ts';
 import { createMulticaller, MULTICALL3_ADDRESS, type MulticallMode } from './rpc/multicall.ts';
 import type { RpcOutcome } from './rpc/outcome.ts';
+import { createPaidCalls } from './rpc/paid-calls.ts';
 import { createRawTransactions } from './rpc/raw-transactions.ts';
 import { createRpcMetrics } from './rpc-metrics.ts';
 
@@ -85,6 +88,7 @@ export interface ReadPath {
   close(): Promise<void>;
 }
 
+const INTERNAL = unlimitedPrincipal('internal', 'internal');
 /** Extra calls for retries: a fifth of the calls, and a reserve that covers a burst in flight on a dying provider. */
 const RETRY_BUDGET = { ratio: 0.2, perSecond: 10, reserve: 1_000 } as const;
 const HEDGE_BUDGET = { ratio: HEDGE_RATIO, perSecond: 0.1, reserve: 50 } as const;
@@ -150,14 +154,19 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     maxEntryBytes: options.cacheBytes * MAX_ENTRY_SHARE,
   });
   rpcMetrics.watchCache(cache);
-  const coalescer = createCoalescer(clock);
+  const paid = createPaidCalls({
+    coalescer: createCoalescer(clock, options.callTimeoutMs),
+    clock,
+    newCallId: () => random.uuid(),
+    callTimeoutMs: options.callTimeoutMs,
+  });
   const path = createCallPath({
     clock,
     view,
     local,
     cache,
     shared: deps.shared,
-    coalescer,
+    paid,
     engine,
     logs: createLogSplitter({ engine, maxRange: () => maxLogRange(pool) }),
     multicall: createMulticaller({
@@ -168,7 +177,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     }),
     writes: createRawTransactions({
       engine,
-      coalescer,
+      paid,
       clock,
       onSent(hash) {
         for (const method of ['eth_getTransactionByHash', 'eth_getTransactionReceipt'])
@@ -190,7 +199,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     maxBatch: options.maxBatch,
     onDone,
     onInvalid: (code) => rpcMetrics.invalid(code),
-    admit: undefined,
+    admit: (call) => call.who.check?.() ?? scopeRefusal(call.who.scope, chainId, call.method),
     onInternalError,
   });
 
@@ -202,8 +211,9 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
         method,
         params,
         requestId: requestOptions.requestId ?? '',
-        principal: requestOptions.principal ?? 'internal',
-        priority: requestOptions.priority ?? 'normal',
+        principal: requestOptions.principal ?? INTERNAL.id,
+        who: INTERNAL,
+        priority: requestOptions.priority ?? 'standard',
         startedAt: now,
         deadlineAt: now + (requestOptions.deadlineMs ?? options.callTimeoutMs),
         trace:

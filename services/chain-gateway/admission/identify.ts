@@ -3,8 +3,9 @@ import { AppError, toAppError } from '../../../lib/errors.ts';
 import type { Authenticator } from '../../../lib/http/app.ts';
 import type { ServiceAuth } from '../../../lib/service-auth.ts';
 import type { Identified } from '../rpc/http-handler.ts';
+import { unlimitedPrincipal } from './principal.ts';
 
-const ANONYMOUS: Identified = { principal: 'anonymous' };
+const ANONYMOUS: Identified = { principal: unlimitedPrincipal('anonymous', 'anonymous') };
 const BEARER = /^Bearer (.+)$/i;
 
 /** Verified tokens are remembered this long, so that a busy service does not pay for a signature check per call. */
@@ -28,7 +29,7 @@ export function createIdentify(deps: {
   const verify = async (auth: ServiceAuth, token: string): Promise<Identified> => {
     try {
       const { service } = await auth.verify(token);
-      const identified: Identified = { principal: `service:${service}` };
+      const identified: Identified = { principal: unlimitedPrincipal('service', `service:${service}`) };
       if (verified.size >= MAX_REMEMBERED) verified.clear();
       verified.set(token, { identified, until: deps.now() + REMEMBER_MS });
       return identified;

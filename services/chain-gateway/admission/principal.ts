@@ -1,7 +1,8 @@
 import type { RpcPriority } from '../rpc/ethereum-rpc.ts';
 import type { RpcFailure } from '../rpc/outcome.ts';
 
-export type PrincipalKind = 'anonymous' | 'service' | 'api-key' | 'call-token';
+/** `internal`: the gateway's own work (transactions, indexer, subscriptions). */
+export type PrincipalKind = 'anonymous' | 'internal' | 'service' | 'api-key' | 'call-token';
 
 /** What a principal may call. Absent means everything that the gateway allows at all. */
 export interface PrincipalScope {
@@ -33,6 +34,11 @@ export interface Principal {
   readonly limit: UnitLimit | undefined;
   /** Set when calls are paid from a budget: a call that goes upstream takes a hold first. Cache hits take none. */
   readonly account: SpendingAccount | undefined;
+  /**
+   * Says why the credential is no good any more (revoked, expired). Asked before every call, so that it also ends what
+   * goes on over a WebSocket that was opened when it still was; must be cheap. Absent: good for as long as it is known.
+   */
+  readonly check?: () => RpcFailure | undefined;
 }
 
 export interface HoldRequest {
@@ -56,4 +62,19 @@ export interface Hold {
   settle(units: number): void;
   /** The call never happened: everything goes back. */
   release(): void;
+}
+
+const ALL_CLASSES = ['standard', 'interactive', 'background'] as const;
+
+/** A principal without limits: for the gateway's own parts, and where the operator lets anybody in. */
+export function unlimitedPrincipal(kind: PrincipalKind, id: string): Principal {
+  return {
+    kind,
+    id,
+    scope: { access: 'write' },
+    priorities: ALL_CLASSES,
+    weight: 1,
+    limit: undefined,
+    account: undefined,
+  };
 }

@@ -68,7 +68,7 @@ export function createChainReader(deps: {
   const call = (method: string, params: readonly unknown[]) =>
     rpc.request(method, params, {
       principal: 'indexer',
-      priority: deps.background ? 'background' : 'critical',
+      priority: deps.background ? 'background' : 'internal',
     });
   const byAddress = new Map(contracts.map((contract) => [contract.address, contract]));
 

@@ -16,7 +16,7 @@ export interface CapacityQueue {
   length(): number;
 }
 
-const LANES: readonly RpcPriority[] = ['critical', 'normal', 'background'];
+const LANES: readonly RpcPriority[] = ['internal', 'interactive', 'standard', 'background'];
 
 /**
  * A short queue in front of providers that are at their rate limit. It smooths bursts; under lasting overload it is
@@ -29,14 +29,19 @@ export function createCapacityQueue(deps: {
   maxWaitMs: number;
 }): CapacityQueue {
   const { clock, maxWaitMs } = deps;
-  const lanes: Record<RpcPriority, QueuedCall[]> = { critical: [], normal: [], background: [] };
+  const lanes: Record<RpcPriority, QueuedCall[]> = {
+    internal: [],
+    interactive: [],
+    standard: [],
+    background: [],
+  };
   let timer: Timer | undefined;
   let pumping = false;
   let pumped: QueuedCall | undefined;
   let requeued = false;
   let nextWaitMs = 0;
 
-  const length = (): number => lanes.critical.length + lanes.normal.length + lanes.background.length;
+  const length = (): number => LANES.reduce((sum, lane) => sum + lanes[lane].length, 0);
   const ahead = (priority: RpcPriority): number => {
     let count = 0;
     for (const lane of LANES) {

@@ -1,11 +1,12 @@
 import type { Clock } from '../../../lib/time.ts';
+import type { Principal } from '../admission/principal.ts';
 import type { CallCache } from '../cache/call-cache.ts';
 import type { SharedCache } from '../cache/shared-cache.ts';
 import { type CallTrace, note } from '../explain/trace.ts';
 import { blockOfTransaction } from '../heads/block-ref.ts';
 import type { ChainView } from '../heads/chain-view.ts';
 import { type BoundCall, bindCall } from './block-binding.ts';
-import type { Coalescer } from './coalescer.ts';
+import type { Flight } from './coalescer.ts';
 import type { Engine, EngineAnswer, Work } from './engine.ts';
 import { gatewayError, RPC_ERROR } from './errors.ts';
 import type { RpcPriority } from './ethereum-rpc.ts';
@@ -14,6 +15,7 @@ import type { LogSplitter } from './log-splitter.ts';
 import { methodSpec } from './methods.ts';
 import type { Multicaller } from './multicall.ts';
 import { type RpcOutcome, success } from './outcome.ts';
+import type { PaidCalls } from './paid-calls.ts';
 import type { RawTransactions } from './raw-transactions.ts';
 
 export type CacheVerdict = 'hit' | 'miss' | 'coalesced' | 'bypass' | 'local' | 'shared-hit';
@@ -23,7 +25,9 @@ export interface RpcCall {
   readonly method: string;
   readonly params: readonly unknown[];
   readonly requestId: string;
+  /** `who.id`: for metrics, cost and explain. */
   readonly principal: string;
+  readonly who: Principal;
   readonly priority: RpcPriority;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
@@ -46,7 +50,7 @@ export interface CallPathDeps {
   readonly local: LocalMethods;
   readonly cache: CallCache;
   readonly shared: SharedCache | undefined;
-  readonly coalescer: Coalescer;
+  readonly paid: PaidCalls;
   readonly engine: Engine;
   readonly logs: LogSplitter;
   readonly multicall: Multicaller;
@@ -66,7 +70,7 @@ const AHEAD_WAIT_MS = 250;
  * the front door; providers, retries and hedges are inside the engine.
  */
 export function createCallPath(deps: CallPathDeps): CallPath {
-  const { clock, view, local, cache, shared, coalescer, engine, logs, writes } = deps;
+  const { clock, view, local, cache, shared, paid, engine, logs, writes } = deps;
 
   function execute(call: RpcCall): RpcOutcome | Promise<RpcOutcome> {
     const handler = local.find(call.method);
@@ -96,19 +100,38 @@ export function createCallPath(deps: CallPathDeps): CallPath {
       return success(cached);
     }
     call.cache = spec.cache === 'none' ? 'bypass' : 'miss';
-    if (!spec.coalesce || bound.block.kind === 'pending') return answered(call, bound, upstream(call, bound));
+    const units = spec.units * logs.pieces(bound);
+    if (!spec.coalesce || bound.block.kind === 'pending') {
+      return answered(
+        call,
+        bound,
+        paid.run(call, undefined, units, () => startAlone(call, bound)),
+      );
+    }
+    if (call.who.account !== undefined && shared !== undefined)
+      return answered(call, bound, afterLookup(call, bound, units, shared));
     return answered(
       call,
       bound,
-      coalescer.join(bound.key, call, () => startShared(call, bound)),
+      paid.run(call, bound.key, units, () => startShared(call, bound, shared)),
     );
   }
 
-  /** The work that every call with this key waits for together. */
-  function startShared(
+  /** For those who pay: what another replica has cached takes no hold, so it is looked up before one is taken. */
+  async function afterLookup(
     call: RpcCall,
     bound: BoundCall,
-  ): { work: Work; answer: Promise<EngineAnswer>; cancel(): void } {
+    units: number,
+    lookup: SharedCache,
+  ): Promise<EngineAnswer> {
+    const entry = await lookup.get(bound);
+    const result = entry === undefined ? undefined : cache.adopt(bound, entry);
+    if (result !== undefined) return fromSharedCache(result);
+    return paid.run(call, bound.key, units, () => startShared(call, bound, undefined));
+  }
+
+  /** The work that every call with this key waits for together. */
+  function startShared(call: RpcCall, bound: BoundCall, lookIn: SharedCache | undefined): Flight {
     const work = workFor(call, bound);
     let cancelRun: () => void = () => undefined;
     let cancelled = false;
@@ -124,20 +147,13 @@ export function createCallPath(deps: CallPathDeps): CallPath {
         return answer;
       });
     };
-    const lookup = shared?.get(bound);
+    const lookup = lookIn?.get(bound);
     const answer =
       lookup === undefined
         ? run()
         : lookup.then((entry) => {
             const result = entry === undefined ? undefined : cache.adopt(bound, entry);
-            if (result === undefined) return run();
-            return {
-              outcome: success(result),
-              errorKind: undefined,
-              provider: 'shared-cache',
-              attempts: 0,
-              units: 0,
-            };
+            return result === undefined ? run() : fromSharedCache(result);
           });
     return {
       work,
@@ -149,8 +165,9 @@ export function createCallPath(deps: CallPathDeps): CallPath {
     };
   }
 
-  function upstream(call: RpcCall, bound: BoundCall): Promise<EngineAnswer> {
-    return start(bound, workFor(call, bound)).answer;
+  function startAlone(call: RpcCall, bound: BoundCall): Flight {
+    const work = workFor(call, bound);
+    return { work, ...start(bound, work) };
   }
 
   function start(bound: BoundCall, work: Work): { answer: Promise<EngineAnswer>; cancel(): void } {
@@ -237,6 +254,14 @@ export function createCallPath(deps: CallPathDeps): CallPath {
 
   return { execute };
 }
+
+const fromSharedCache = (result: string): EngineAnswer => ({
+  outcome: success(result),
+  errorKind: undefined,
+  provider: 'shared-cache',
+  attempts: 0,
+  units: 0,
+});
 
 function short(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;

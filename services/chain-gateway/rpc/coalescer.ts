@@ -13,6 +13,8 @@ export interface Flight {
 export interface Coalescer {
   /** Waits for the call already under way with this key, or starts it. */
   join(key: string, call: RpcCall, start: () => Flight): Promise<EngineAnswer>;
+  /** True when `join` would wait for work under way. */
+  has(key: string, call: RpcCall): boolean;
   /** Upstream calls under way. */
   size(): number;
 }
@@ -29,14 +31,17 @@ interface Gate {
 }
 
 interface Shared extends Flight {
+  /** Monotonic milliseconds beyond which the work is not kept alive for those who come later: its hold ends. */
+  readonly latestDeadlineAt: number;
   readonly gates: Gate[];
 }
 
 /**
  * Calls that mean the same at the same time share one upstream call. It runs until the latest deadline among those
  * who wait; each of them still gives up at its own (to within {@link GATE_MS}).
+ * @param maxExtensionMs how much later than the first caller a later one may want the answer; beyond that it begins anew
  */
-export function createCoalescer(clock: Clock): Coalescer {
+export function createCoalescer(clock: Clock, maxExtensionMs = Number.POSITIVE_INFINITY): Coalescer {
   const flights = new Map<string, Shared>();
 
   const addGate = (flight: Shared, deadlineAt: number): Gate => {
@@ -61,16 +66,26 @@ export function createCoalescer(clock: Clock): Coalescer {
     }, gate.deadlineAt - clock.monotonic());
   };
 
+  const flightFor = (key: string, call: RpcCall): Shared | undefined => {
+    const flight = flights.get(key);
+    return flight !== undefined && call.deadlineAt <= flight.latestDeadlineAt ? flight : undefined;
+  };
+
   return {
     size: () => flights.size,
+    has: (key, call) => flightFor(key, call) !== undefined,
     join(key, call, start) {
-      const flight = flights.get(key);
+      const flight = flightFor(key, call);
       if (flight === undefined) {
         const started = start();
-        const shared: Shared = { ...started, gates: [] };
+        const shared: Shared = {
+          ...started,
+          gates: [],
+          latestDeadlineAt: call.deadlineAt + maxExtensionMs,
+        };
         flights.set(key, shared);
         void started.answer.then((answer) => {
-          flights.delete(key);
+          if (flights.get(key) === shared) flights.delete(key);
           for (const gate of shared.gates) {
             gate.timer?.cancel();
             gate.open(answer);

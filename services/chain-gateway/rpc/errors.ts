@@ -20,6 +20,15 @@ export const RPC_ERROR = {
   missingData: -32014,
   timeout: -32015,
   unauthorized: -32016,
+  /** The credential is good, but not for this chain, method or kind of access. */
+  forbidden: -32017,
+  priorityNotAllowed: -32018,
+  /** The client's own deadline lay in the past when the call arrived. */
+  deadlinePassed: -32019,
+  /** The call token's budget does not cover the call. */
+  budgetExhausted: -32020,
+  /** The call token has as many calls under way as it may. */
+  tooManyInFlight: -32021,
 } as const;
 
 const RETRY_BY_CODE: Readonly<Record<number, RpcRetryAdvice>> = {
@@ -28,6 +37,7 @@ const RETRY_BY_CODE: Readonly<Record<number, RpcRetryAdvice>> = {
   [RPC_ERROR.missingData]: 'elsewhere',
   [RPC_ERROR.timeout]: 'later',
   [RPC_ERROR.internal]: 'later',
+  [RPC_ERROR.tooManyInFlight]: 'later',
 };
 
 /** What a client should do after an error with this code: never retry unless the table says otherwise. */
@@ -53,6 +63,15 @@ export function httpStatusOf(outcome: RpcFailure): number {
       return 503;
     case RPC_ERROR.unauthorized:
       return 401;
+    case RPC_ERROR.budgetExhausted:
+      return 402;
+    case RPC_ERROR.forbidden:
+    case RPC_ERROR.priorityNotAllowed:
+      return 403;
+    case RPC_ERROR.deadlinePassed:
+      return 400;
+    case RPC_ERROR.tooManyInFlight:
+      return 429;
     default:
       return 200;
   }

@@ -4,8 +4,11 @@
  * hedging and the served head. Callers never see which provider answered.
  */
 
-/** Who goes first when providers are short of capacity. */
-export type RpcPriority = 'critical' | 'normal' | 'background';
+/**
+ * Who goes first when providers are short of capacity. Clients ask for `interactive` (a person waits), `standard` or
+ * `background`; `internal` is for transactions under way and the indexer's head, which nobody can ask for.
+ */
+export type RpcPriority = 'internal' | 'interactive' | 'standard' | 'background';
 
 export interface RpcCallOptions {
   /** Aborts the call for this caller only; other callers who share the same upstream call are not affected. */

@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { unlimitedPrincipal } from '../admission/principal.ts';
 import { createVirtualGateway, type VirtualGateway } from '../testing/virtual-gateway.ts';
 import type { Reply } from './front-door.ts';
 
-const caller = { requestId: 'test', principal: 'test', priority: 'normal' as const, timeoutMs: 1_000 };
+const caller = {
+  requestId: 'test',
+  principal: unlimitedPrincipal('anonymous', 'test'),
+  priority: 'standard' as const,
+  timeoutMs: 1_000,
+};
 let gateway: VirtualGateway;
 
 beforeAll(async () => {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../lib/time.ts';
+import type { Principal } from '../admission/principal.ts';
 import type { Explainer } from '../explain/explainer.ts';
 import { createTrace } from '../explain/trace.ts';
 import type { CallPath, RpcCall } from './call-path.ts';
@@ -10,10 +11,12 @@ import type { RpcFailure, RpcOutcome } from './outcome.ts';
 /** Who asks, and how long they will wait. */
 export interface Caller {
   readonly requestId: string;
-  readonly principal: string;
+  readonly principal: Principal;
   readonly priority: RpcPriority;
   /** Milliseconds from now. */
   readonly timeoutMs: number;
+  /** Why nothing that comes with this request is done: each of its calls is answered with it. */
+  readonly refusal?: RpcFailure | undefined;
 }
 
 /** A whole answer: its text, and what the response headers say about it. */
@@ -40,7 +43,7 @@ export interface FrontDoorDeps {
   /** A body, or an item of a batch, that is no call at all. */
   readonly onInvalid: (code: number) => void;
   /** Says no before a call costs anything; undefined lets it pass. */
-  readonly admit: ((call: RpcCall) => RpcFailure | undefined) | undefined;
+  readonly admit: (call: RpcCall) => RpcFailure | undefined;
   readonly onInternalError: (error: unknown, method: string) => void;
 }
 
@@ -53,7 +56,8 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
       method: item.method,
       params: item.params,
       requestId: caller.requestId,
-      principal: caller.principal,
+      principal: caller.principal.id,
+      who: caller.principal,
       priority: caller.priority,
       startedAt: now,
       deadlineAt: now + caller.timeoutMs,
@@ -76,7 +80,7 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
     return outcome;
   }
 
-  function run(call: RpcCall): RpcOutcome | Promise<RpcOutcome> {
+  function run(call: RpcCall, caller: Caller): RpcOutcome | Promise<RpcOutcome> {
     const broken = (error: unknown): RpcOutcome => {
       deps.onInternalError(error, call.method);
       return finish(
@@ -85,7 +89,7 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
       );
     };
     try {
-      const refusal = deps.admit?.(call);
+      const refusal = caller.refusal ?? deps.admit(call);
       if (refusal !== undefined) return finish(call, refusal);
       const outcome = path.execute(call);
       return outcome instanceof Promise
@@ -102,7 +106,7 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
       return invalidReply(item.id, item.code, item.message);
     }
     const call = callOf(item, caller, now);
-    if (call.trace !== undefined) explainer?.add(caller.requestId, caller.principal, [call.trace]);
+    if (call.trace !== undefined) explainer?.add(caller.requestId, caller.principal.id, [call.trace]);
     const reply = (outcome: RpcOutcome): Reply => {
       // A notification gets no answer, not even an error; the transport still needs a status.
       if (item.id === undefined)
@@ -114,7 +118,7 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
         retryAfterSeconds: outcome.ok ? undefined : outcome.retryAfterSeconds,
       };
     };
-    const outcome = run(call);
+    const outcome = run(call, caller);
     return outcome instanceof Promise ? outcome.then(reply) : reply(outcome);
   }
 
@@ -140,13 +144,13 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
         }
         texts[i] = encodeResponse(id, outcome);
       };
-      const outcome = run(call);
+      const outcome = run(call, caller);
       if (outcome instanceof Promise) pending.push(outcome.then(keep));
       else keep(outcome);
     }
     explainer?.add(
       caller.requestId,
-      caller.principal,
+      caller.principal.id,
       calls.flatMap((call) => call.trace ?? []),
     );
     const reply = (): Reply => {

@@ -2,6 +2,8 @@ import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../lib/time.ts';
+import { unlimitedPrincipal } from '../admission/principal.ts';
 import { createVirtualGateway, VIRTUAL_CHAIN_ID, type VirtualGateway } from '../testing/virtual-gateway.ts';
 import { createRpcHttpHandler, isRpcPath } from './http-handler.ts';
 
@@ -21,7 +23,8 @@ beforeAll(async () => {
     identify: (request) =>
       request.headers.authorization === 'Bearer wrong'
         ? { status: 401, message: 'no' }
-        : { principal: 'test' },
+        : { principal: unlimitedPrincipal('anonymous', 'test') },
+    clock: systemClock,
     newRequestId: () => `made-${++requests}`,
     draining: () => false,
   });

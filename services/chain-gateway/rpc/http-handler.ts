@@ -1,20 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../../lib/time.ts';
+import { callerFrom } from '../admission/asked.ts';
+import type { Principal } from '../admission/principal.ts';
 import type { RpcCall } from './call-path.ts';
 import { RPC_ERROR } from './errors.ts';
-import { type Caller, type FrontDoor, type Reply, refusal } from './front-door.ts';
+import { type FrontDoor, type Reply, refusal } from './front-door.ts';
 
 /** What authentication says about a request: who it is, or why not. */
 export type Identified =
-  | { readonly principal: string }
+  | { readonly principal: Principal }
   | { readonly status: number; readonly message: string };
 
 export interface HttpHandlerDeps {
   readonly door: FrontDoor;
   readonly chainId: number;
   readonly maxBodyBytes: number;
-  /** Default and longest time a client waits for a call, milliseconds. A client shortens it with `x-timeout-ms`. */
+  /** Default and longest time a client waits for a call, milliseconds. A client shortens it (see admission/asked.ts). */
   readonly callTimeoutMs: number;
   readonly identify: (request: IncomingMessage) => Identified | Promise<Identified>;
+  readonly clock: Pick<Clock, 'now'>;
   readonly newRequestId: () => string;
   readonly draining: () => boolean;
 }
@@ -39,7 +43,7 @@ export function isRpcPath(url: string | undefined): boolean {
 export function createRpcHttpHandler(
   deps: HttpHandlerDeps,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const { door } = deps;
+  const { door, callTimeoutMs, clock } = deps;
 
   function respond(response: ServerResponse, requestId: string, reply: Reply, close = false): void {
     if (response.destroyed || response.headersSent) return;
@@ -58,26 +62,16 @@ export function createRpcHttpHandler(
     response.end(reply.body);
   }
 
-  function timeoutOf(request: IncomingMessage): number {
-    const asked = request.headers['x-timeout-ms'];
-    if (asked === undefined) return deps.callTimeoutMs;
-    const ms = Number(asked);
-    return Number.isFinite(ms) && ms >= 1 ? Math.min(ms, deps.callTimeoutMs) : deps.callTimeoutMs;
-  }
-
   function run(request: IncomingMessage, response: ServerResponse, requestId: string, body: string): void {
     const go = (identified: Identified): void => {
       if (!('principal' in identified)) {
         respond(response, requestId, refusal(identified.status, RPC_ERROR.unauthorized, identified.message));
         return;
       }
-      const caller: Caller = {
-        requestId,
-        principal: identified.principal,
-        priority: 'normal',
-        timeoutMs: timeoutOf(request),
-      };
-      const reply = door.handle(body, caller);
+      const reply = door.handle(
+        body,
+        callerFrom(request.headers, identified.principal, requestId, callTimeoutMs, clock),
+      );
       if (reply instanceof Promise) void reply.then((done) => respond(response, requestId, done));
       else respond(response, requestId, reply);
     };

@@ -84,7 +84,7 @@ function callFor(from: number, to: number, address?: string[]): { call: BoundCal
     params: paramsText,
     minBlock: to,
     deadlineAt: 1_000,
-    priority: 'normal',
+    priority: 'standard',
     principal: 'test',
     trace: undefined,
     judgeEmpty: undefined,

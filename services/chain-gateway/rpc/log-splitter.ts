@@ -5,6 +5,8 @@ import { success } from './outcome.ts';
 
 export interface LogSplitter {
   run(call: BoundCall, work: Work): { answer: Promise<EngineAnswer>; cancel(): void };
+  /** Pieces that the call will be split into as far as is known beforehand; 1 for every other method. */
+  pieces(call: BoundCall): number;
 }
 
 /** Pieces of one eth_getLogs that are under way at the same time. */
@@ -29,6 +31,11 @@ export function createLogSplitter(deps: {
   maxRange: () => number | undefined;
 }): LogSplitter {
   return {
+    pieces({ method, block }) {
+      if (method !== 'eth_getLogs' || block.kind !== 'number') return 1;
+      const limit = deps.maxRange();
+      return limit === undefined ? 1 : Math.min(MAX_PIECES, Math.ceil((block.to - block.from + 1) / limit));
+    },
     run(call, work) {
       const block = call.block as { from: number; to: number };
       const raw = call.params[0] as Record<string, unknown>;

@@ -105,6 +105,12 @@ export function methodSpec(method: string, extraAllowed?: ReadonlySet<string>): 
   return /^(debug|trace|arbtrace|ots)_/.test(method) ? OTHER_TRACE : OTHER;
 }
 
+/** True for methods that change something: the chain, or (where the operator opened them) the node. */
+export function needsWriteAccess(method: string): boolean {
+  const known = METHODS.get(method);
+  return known !== undefined ? known.write === true : REFUSED.test(method) || REFUSED_EXACT.has(method);
+}
+
 /** True for names in the table: the set is bounded, so it may become a metric label. */
 export function isKnownMethod(method: string): boolean {
   return METHODS.has(method);

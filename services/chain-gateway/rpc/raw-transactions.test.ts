@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { keccak256 } from 'ethers';
 import { createManualClock } from '../../../lib/time.ts';
+import { unlimitedPrincipal } from '../admission/principal.ts';
 import type { RpcCall } from './call-path.ts';
 import type { UpstreamErrorKind } from './classify.ts';
 import { createCoalescer } from './coalescer.ts';
 import type { Engine, EngineAnswer, Work } from './engine.ts';
 import { gatewayError, RPC_ERROR } from './errors.ts';
 import { failure, success } from './outcome.ts';
+import { createPaidCalls } from './paid-calls.ts';
 import { createRawTransactions } from './raw-transactions.ts';
 
 const RAW = '0x02f8aabbcc';
@@ -36,7 +38,12 @@ function setUp(broadcast: Partial<EngineAnswer>, known = false) {
   };
   const writes = createRawTransactions({
     engine,
-    coalescer: createCoalescer(clock),
+    paid: createPaidCalls({
+      coalescer: createCoalescer(clock),
+      clock,
+      newCallId: () => 'call',
+      callTimeoutMs: 1_000,
+    }),
     clock,
     onSent: (hash) => sent.push(hash),
   });
@@ -46,7 +53,8 @@ function setUp(broadcast: Partial<EngineAnswer>, known = false) {
       params: [raw],
       requestId: 'r',
       principal: 'test',
-      priority: 'normal',
+      who: unlimitedPrincipal('anonymous', 'test'),
+      priority: 'standard',
       startedAt: 0,
       deadlineAt: 1_000,
       trace: undefined,

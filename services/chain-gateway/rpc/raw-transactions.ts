@@ -2,11 +2,11 @@ import { keccak256 } from 'ethers';
 import type { Clock } from '../../../lib/time.ts';
 import { note } from '../explain/trace.ts';
 import type { RpcCall } from './call-path.ts';
-import type { Coalescer } from './coalescer.ts';
 import type { Engine, EngineAnswer, Work } from './engine.ts';
 import { gatewayError, RPC_ERROR } from './errors.ts';
 import { type MethodSpec, methodSpec } from './methods.ts';
 import { type RpcOutcome, success } from './outcome.ts';
+import type { PaidCalls } from './paid-calls.ts';
 
 export interface RawTransactions {
   send(call: RpcCall): Promise<RpcOutcome> | RpcOutcome;
@@ -24,12 +24,12 @@ const MAX_RAW_LENGTH = 2 * 1024 * 1024;
  */
 export function createRawTransactions(deps: {
   engine: Engine;
-  coalescer: Coalescer;
+  paid: PaidCalls;
   clock: Pick<Clock, 'monotonic'>;
   /** Called with the transaction's hash when it went out: cached "no such transaction" answers are wrong now. */
   onSent: (hash: string) => void;
 }): RawTransactions {
-  const { engine, coalescer, clock } = deps;
+  const { engine, paid, clock } = deps;
   const spec = methodSpec('eth_sendRawTransaction') as MethodSpec;
   const lookupSpec = methodSpec('eth_getTransactionByHash') as MethodSpec;
 
@@ -82,7 +82,7 @@ export function createRawTransactions(deps: {
       }
       const hash = keccak256(raw.toLowerCase());
       call.cache = 'bypass';
-      const joined = coalescer.join(`eth_sendRawTransaction:${hash}`, call, () => {
+      const joined = paid.run(call, `eth_sendRawTransaction:${hash}`, spec.units, () => {
         const work: Work = {
           method: 'eth_sendRawTransaction',
           spec,

@@ -57,7 +57,7 @@ export function createChainFollower(options: ChainFollowerOptions): ChainFollowe
   const getBlock = async (method: string, reference: string): Promise<BlockHeader | null> =>
     parseBlockHeader(
       await rpc.request(method, [reference, false], {
-        priority: 'normal',
+        priority: 'standard',
         principal: 'subscriptions',
         deadlineMs: READ_DEADLINE_MS,
       }),

@@ -1,3 +1,6 @@
+import type { Principal } from '../admission/principal.ts';
+import type { RpcPriority } from '../rpc/ethereum-rpc.ts';
+
 /** The WebSocket connection a call came over: what its subscriptions belong to. */
 export interface RpcConnection {
   readonly id: string;
@@ -11,11 +14,21 @@ export interface RpcConnection {
   onClose(listener: () => void): void;
 }
 
+/** Of every message that comes over one WebSocket. */
+export interface WebSocketSession {
+  readonly principal: Principal;
+  readonly priority: RpcPriority;
+  /** Longest time one call may take, milliseconds. */
+  readonly timeoutMs: number;
+}
+
 /** Where a JSON-RPC call came from. */
 export interface RpcContext {
   /** Absent for calls over HTTP. */
   readonly connection?: RpcConnection;
   readonly principal?: string;
+  /** What the client is, and what it asked for when it opened its WebSocket. */
+  readonly session?: WebSocketSession;
   readonly requestId?: string;
   readonly signal?: AbortSignal;
   /** Runs once the answer to the message that carried this call has been sent; WebSocket only. */

@@ -4,9 +4,10 @@ import type { Logger } from '../../../lib/log.ts';
 import type { Metrics } from '../../../lib/metrics.ts';
 import type { Random } from '../../../lib/random.ts';
 import type { Clock } from '../../../lib/time.ts';
+import { callerFrom } from '../admission/asked.ts';
 import type { ChainView } from '../heads/chain-view.ts';
 import type { RpcCall } from '../rpc/call-path.ts';
-import { gatewayError, RPC_ERROR } from '../rpc/errors.ts';
+import { gatewayError, httpStatusOf, RPC_ERROR } from '../rpc/errors.ts';
 import { type EthereumRpc, RpcCallError } from '../rpc/ethereum-rpc.ts';
 import type { Caller, FrontDoor } from '../rpc/front-door.ts';
 import type { Identified } from '../rpc/http-handler.ts';
@@ -18,7 +19,7 @@ import {
   type SubscriptionLimits,
 } from './create-subscriptions.ts';
 import type { FilterStore } from './filter-store.ts';
-import type { LocalMethod, RpcContext } from './local-method.ts';
+import type { LocalMethod, RpcContext, WebSocketSession } from './local-method.ts';
 import { createRpcWebSocketServer } from './ws-server.ts';
 
 export interface MountedSubscriptions {
@@ -43,6 +44,21 @@ function outcomeOf(method: string, error: unknown, log: Pick<Logger, 'error'>): 
   }
   log.error({ err: error, method }, 'a local method failed in an unforeseen way');
   return gatewayError(RPC_ERROR.internal, 'internal error');
+}
+
+const refusedWith = (status: number, message: string): Error => Object.assign(new Error(message), { status });
+
+/** A browser cannot set headers when it opens a WebSocket: `?priority=` and `?timeout-ms=` say the same. */
+function withQuery(request: IncomingMessage): IncomingMessage['headers'] {
+  const at = request.url?.indexOf('?') ?? -1;
+  if (at < 0) return request.headers;
+  const query = new URLSearchParams(request.url?.slice(at));
+  const headers = { ...request.headers };
+  for (const name of ['priority', 'timeout-ms']) {
+    const value = query.get(name);
+    if (value !== null) headers[`x-${name}`] ??= value;
+  }
+  return headers;
 }
 
 /**
@@ -120,17 +136,18 @@ export function mountSubscriptions(deps: {
     log,
     async authenticate(request) {
       const identified = await deps.identify(request);
-      if (!('principal' in identified)) throw new Error(identified.message);
-      return identified;
+      if (!('principal' in identified)) throw refusedWith(identified.status, identified.message);
+      const { principal } = identified;
+      if (request.headers['x-deadline-ms'] !== undefined)
+        throw refusedWith(400, 'x-deadline-ms is for one call over HTTP; a WebSocket takes x-timeout-ms');
+      const asked = callerFrom(withQuery(request), principal, '', callTimeoutMs, deps.clock);
+      if (asked.refusal !== undefined) throw refusedWith(httpStatusOf(asked.refusal), asked.refusal.message);
+      return { principal: principal.id, session: asked };
     },
     async answer(body, context) {
       const requestId = context.requestId as string;
-      const caller: Caller = {
-        requestId,
-        principal: context.principal ?? 'anonymous',
-        priority: 'normal',
-        timeoutMs: callTimeoutMs,
-      };
+      const { principal, priority, timeoutMs } = context.session as WebSocketSession;
+      const caller: Caller = { requestId, principal, priority, timeoutMs };
       contexts.set(requestId, context);
       try {
         return (await door.handle(body, caller)).body;

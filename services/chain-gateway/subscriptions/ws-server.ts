@@ -4,7 +4,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../../../lib/log.ts';
 import type { Random } from '../../../lib/random.ts';
 import type { Clock } from '../../../lib/time.ts';
-import type { RpcConnection, RpcContext } from './local-method.ts';
+import type { RpcConnection, RpcContext, WebSocketSession } from './local-method.ts';
 
 export interface WebSocketLimits {
   readonly maxConnections: number;
@@ -31,13 +31,17 @@ export interface RpcWebSocketServer {
 /** RFC 6455 close codes. */
 const GOING_AWAY = 1001;
 const UNSUPPORTED_DATA = 1003;
+const POLICY_VIOLATION = 1008;
 const INTERNAL_ERROR = 1011;
+/** A connection whose credential was revoked is closed this soon, even when it only listens. */
+const RECHECK_MS = 1_000;
 /** A closing client gets so long to answer before its socket is destroyed. */
 const CLOSE_GRACE_MS = 2_000;
 /** Close reasons are limited to 123 bytes by the protocol. */
 const MAX_REASON_BYTES = 123;
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
   503: 'Service Unavailable',
@@ -55,8 +59,8 @@ function refuse(socket: Duplex, status: number, detail: string): void {
 export function createRpcWebSocketServer(deps: {
   /** The JSON-RPC front door: undefined when the message held notifications only. */
   answer(body: string, context: RpcContext): Promise<string | undefined>;
-  /** Who is calling. Rejecting refuses the upgrade with 401 and the error's message. */
-  authenticate(request: IncomingMessage): Promise<{ principal?: string }>;
+  /** Who is calling. Rejecting refuses the upgrade with the error's status (401 without one) and message. */
+  authenticate(request: IncomingMessage): Promise<{ principal?: string; session?: WebSocketSession }>;
   limits: WebSocketLimits;
   metrics: WebSocketMetrics;
   clock: Clock;
@@ -95,7 +99,11 @@ export function createRpcWebSocketServer(deps: {
     };
   }
 
-  function serve(socket: WebSocket, principal: string | undefined): void {
+  function serve(
+    socket: WebSocket,
+    principal: string | undefined,
+    session: WebSocketSession | undefined,
+  ): void {
     const connection = createConnection(socket);
     const entry = { socket, connection };
     const gone = new AbortController();
@@ -112,6 +120,14 @@ export function createRpcWebSocketServer(deps: {
       alive = false;
       socket.ping();
     }, limits.heartbeatMs);
+    const check = session?.principal.check;
+    const recheck =
+      check === undefined
+        ? undefined
+        : clock.setInterval(() => {
+            const gone = check();
+            if (gone !== undefined) connection.close(POLICY_VIOLATION, gone.message);
+          }, RECHECK_MS);
     socket.on('pong', () => {
       alive = true;
     });
@@ -123,6 +139,7 @@ export function createRpcWebSocketServer(deps: {
         requestId: random.uuid(),
         signal: gone.signal,
         ...(principal === undefined ? {} : { principal }),
+        ...(session === undefined ? {} : { session }),
         afterAnswer: (listener) => void after.push(listener),
       };
       const reply = await answer(text, context);
@@ -157,6 +174,7 @@ export function createRpcWebSocketServer(deps: {
     socket.on('close', () => {
       gone.abort(new Error('the WebSocket was closed'));
       heartbeat.cancel();
+      recheck?.cancel();
       open.delete(entry);
       metrics.connections(-1);
     });
@@ -182,13 +200,13 @@ export function createRpcWebSocketServer(deps: {
       opening += 1;
       authenticate(request)
         .then(
-          ({ principal }) => {
+          ({ principal, session }) => {
             socket.off('error', onEarlyError);
-            server.handleUpgrade(request, socket, head, (upgraded) => serve(upgraded, principal));
+            server.handleUpgrade(request, socket, head, (upgraded) => serve(upgraded, principal, session));
           },
-          (error: Error) => {
+          (error: Error & { status?: number }) => {
             metrics.refused('auth');
-            refuse(socket, 401, error.message);
+            refuse(socket, error.status ?? 401, error.message);
           },
         )
         .finally(() => {

@@ -4,10 +4,11 @@ import { createLogger } from '../../../lib/log.ts';
 import { createMetrics, type Metrics } from '../../../lib/metrics.ts';
 import { createSeededRandom } from '../../../lib/random.ts';
 import { systemClock as clock } from '../../../lib/time.ts';
+import { unlimitedPrincipal } from '../admission/principal.ts';
 import { type ProviderConfig, providerFromUrl } from '../providers/provider-config.ts';
 import { createUndiciTransport } from '../providers/undici-transport.ts';
 import { createReadPath, type ReadPath, type ReadPathOptions } from '../read-path.ts';
-import { createRpcHttpHandler } from '../rpc/http-handler.ts';
+import { createRpcHttpHandler, type HttpHandlerDeps } from '../rpc/http-handler.ts';
 import type { SubscriptionLimits } from '../subscriptions/create-subscriptions.ts';
 import { mountSubscriptions } from '../subscriptions/mount-subscriptions.ts';
 
@@ -28,6 +29,7 @@ export async function startReadGateway(settings: {
   options?: Partial<ReadPathOptions>;
   limits?: Partial<SubscriptionLimits>;
   logLevel?: string;
+  identify?: HttpHandlerDeps['identify'];
 }): Promise<ReadGateway> {
   const { chainId } = settings;
   const metrics = createMetrics({ service: 'gateway', processMetrics: false });
@@ -62,7 +64,8 @@ export async function startReadGateway(settings: {
     },
   });
   await path.start(2_000);
-  const identify = () => ({ principal: 'anonymous' });
+  const anonymous = { principal: unlimitedPrincipal('anonymous', 'anonymous') };
+  const identify = settings.identify ?? (() => anonymous);
   let requests = 0;
   const server = createServer(
     createRpcHttpHandler({
@@ -71,6 +74,7 @@ export async function startReadGateway(settings: {
       maxBodyBytes: 5 * 1024 * 1024,
       callTimeoutMs: settings.options?.callTimeoutMs ?? 10_000,
       identify,
+      clock,
       newRequestId: () => `test-${++requests}`,
       draining: () => false,
     }),

@@ -2,6 +2,7 @@ import { createLogger } from '../../../lib/log.ts';
 import { createMetrics } from '../../../lib/metrics.ts';
 import { createSeededRandom, type Random } from '../../../lib/random.ts';
 import { createManualClock, type ManualClock } from '../../../lib/time.ts';
+import { unlimitedPrincipal } from '../admission/principal.ts';
 import type { SharedCache } from '../cache/shared-cache.ts';
 import { type ProviderConfig, providerFromUrl } from '../providers/provider-config.ts';
 import { createReadPath, type ReadPath, type ReadPathOptions } from '../read-path.ts';
@@ -29,6 +30,7 @@ export interface VirtualAnswer {
   readonly attempts: number;
 }
 
+const SIMULATION = unlimitedPrincipal('anonymous', 'simulation');
 export const VIRTUAL_CHAIN_ID = 31337;
 
 export async function createVirtualGateway(
@@ -101,8 +103,8 @@ export async function createVirtualGateway(
     async call(method, params, timeoutMs = 10_000) {
       const reply = await path.door.handle(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }), {
         requestId: `request-${++requests}`,
-        principal: 'simulation',
-        priority: 'normal',
+        principal: SIMULATION,
+        priority: 'standard',
         timeoutMs,
       });
       const call = reply.calls[0];

@@ -51,7 +51,7 @@ export function createRpcLaneChain(deps: {
 }): LaneChain {
   const { rpc, chainId, monotonic } = deps;
   const call = (method: string, params: readonly unknown[]) =>
-    rpc.request(method, params, { priority: 'critical', principal: 'transactions' });
+    rpc.request(method, params, { priority: 'internal', principal: 'transactions' });
   const window = new Map<number, string>();
   let head: { at: number; value: Promise<Head> } | undefined;
   let top: Header | undefined;
