@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { openSlo } from './openslo.ts';
 import { prometheusRules } from './rules/prometheus-rules.ts';
 import { sloTable } from './slo-table.ts';
 
@@ -10,6 +11,7 @@ const ROOT = join(import.meta.dirname, '..');
 const files = (): ReadonlyMap<string, string> =>
   new Map([
     ['charts/rejuve-platform/files/prometheus-rules.yaml', prometheusRules()],
+    ['charts/rejuve-platform/files/openslo.yaml', openSlo()],
     ['docs/slo.md', sloTable()],
   ]);
 

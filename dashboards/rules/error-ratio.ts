@@ -1,4 +1,4 @@
-import type { Objective } from '../../lib/slo/objectives.ts';
+import type { Objective } from '../../lib/slo/objective.ts';
 
 const matchers = (...parts: string[]): string => `{${parts.filter((part) => part !== '').join(',')}}`;
 
@@ -18,8 +18,9 @@ export function eventCounts(objective: Objective, window: string): { bad: string
         total: `sum(rate(${indicator.total.metric}${matchers(indicator.total.selector)}[${window}]))`,
         bad: `sum(rate(${indicator.bad.metric}${matchers(indicator.bad.selector)}[${window}]))`,
       };
+    case 'level':
     case 'invariant':
-      throw new Error(`${objective.id} is an invariant; it has no error ratio`);
+      throw new Error(`${objective.id} counts no events`);
   }
 }
 
@@ -29,6 +30,20 @@ export function eventCounts(objective: Objective, window: string): { bad: string
  * missing altogether is the business of the absence alerts.
  */
 export function errorRatio(objective: Objective, window: string): string {
+  if (objective.indicator.kind === 'level') return timeRatio(objective, window);
   const { bad, total } = eventCounts(objective, window);
   return `(${bad} / (${total} > 0)) or vector(0)`;
+}
+
+/** How often a level is looked at within the shortest window; the usual interval of scrapes. */
+const LEVEL_STEP = '30s';
+const SHORTEST_WINDOW = '5m';
+
+/** Share of the time in which a level is above its bound; long windows average the shortest one, which is recorded. */
+function timeRatio(objective: Objective, window: string): string {
+  const { indicator } = objective;
+  if (indicator.kind !== 'level') throw new Error(`${objective.id} is no level`);
+  return window === SHORTEST_WINDOW
+    ? `avg_over_time(((${indicator.expression}) > bool ${indicator.atMost})[${SHORTEST_WINDOW}:${LEVEL_STEP}]) or vector(0)`
+    : `avg_over_time(slo:sli_error:ratio_rate${SHORTEST_WINDOW}{sloth_slo="${objective.id}"}[${window}])`;
 }

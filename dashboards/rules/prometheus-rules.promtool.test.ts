@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { stringify } from 'yaml';
 import { OBJECTIVES } from '../../lib/slo/objectives.ts';
 import { buildPrograms } from '../../tools/cluster/build.ts';
+import { platformAlertTests } from './platform-alert-tests.ts';
+import { PLATFORM_ALERTS, platformRule } from './platform-alerts.ts';
 import { prometheusRules } from './prometheus-rules.ts';
 import { ruleTests } from './rule-tests.ts';
 import { rulesOf } from './slo-rules.ts';
@@ -45,6 +47,23 @@ describe('Prometheus rules', () => {
       const cases = join(folder, `${id}.test.yaml`);
       writeFileSync(rules, stringify({ groups: rulesOf(objective) }, { lineWidth: 0 }));
       writeFileSync(cases, ruleTests([objective], rules));
+      const { status, output } = run('test', 'rules', cases);
+      expect([status, output]).toEqual([0, expect.stringContaining('SUCCESS')]);
+    },
+    60_000,
+  );
+
+  // Names repeat (one alert for each service), so each is judged in a file of its own.
+  it.each(PLATFORM_ALERTS.map((alert) => [`${alert.name} (${alert.service})`, alert] as const))(
+    '%s: fires, ends with its cause, stays quiet in good times, and knows absence',
+    (name, alert) => {
+      const file = join(folder, `${name.replace(/\W/g, '-')}.yaml`);
+      const cases = join(folder, `${name.replace(/\W/g, '-')}.test.yaml`);
+      writeFileSync(
+        file,
+        stringify({ groups: [{ name: 'one', rules: [platformRule(alert)] }] }, { lineWidth: 0 }),
+      );
+      writeFileSync(cases, platformAlertTests(alert, file));
       const { status, output } = run('test', 'rules', cases);
       expect([status, output]).toEqual([0, expect.stringContaining('SUCCESS')]);
     },

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { OBJECTIVES } from '../../lib/slo/objectives.ts';
-import { healthRules } from './health-rules.ts';
+import { platformRules } from './platform-alerts.ts';
 import { rulesOf } from './slo-rules.ts';
 
 const HEADER =
@@ -8,6 +8,6 @@ const HEADER =
 
 /** The rule file that Prometheus loads, and that the chart ships as a PrometheusRule. */
 export function prometheusRules(): string {
-  const groups = [...OBJECTIVES.flatMap(rulesOf), healthRules()];
+  const groups = [...OBJECTIVES.flatMap(rulesOf), platformRules()];
   return HEADER + stringify({ groups }, { lineWidth: 0, aliasDuplicateObjects: false });
 }

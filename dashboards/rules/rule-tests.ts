@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
-import type { Objective } from '../../lib/slo/objectives.ts';
-import { alertName, rulesOf } from './slo-rules.ts';
+import { type BudgetStage, budgetStagesOf } from '../../lib/slo/budget-policy.ts';
+import type { Objective } from '../../lib/slo/objective.ts';
+import { alertName, budgetAlertName, rulesOf } from './slo-rules.ts';
 
 /**
  * Cases for `promtool test rules`, made for every objective so that a new one cannot come without them: the alert
@@ -89,6 +90,20 @@ const expectAlert = (objective: Objective, firing: Record<string, string>[], at:
   })),
 });
 
+/** Expects the alert of a stage of the budget policy, or that it is quiet. */
+function expectBudget(objective: Objective, stage: BudgetStage, fires: boolean) {
+  const alertname = budgetAlertName(stage);
+  const rule = rulesOf(objective)
+    .flatMap((group) => group.rules)
+    .find((r) => 'alert' in r && r.alert === alertname);
+  if (!rule || !('alert' in rule)) throw new Error(`${objective.id} has no alert ${alertname}`);
+  return {
+    eval_time: '110m',
+    alertname,
+    exp_alerts: fires ? [{ exp_labels: rule.labels, exp_annotations: rule.annotations }] : [],
+  };
+}
+
 function invariantCases(objective: Objective): Case[] {
   if (objective.indicator.kind !== 'invariant') return [];
   const { gauge, graceSeconds } = objective.indicator;
@@ -130,6 +145,57 @@ const identityLabels = (objective: Objective): Record<string, string> => ({
   ...(objective.promise === undefined ? {} : { promise: String(objective.promise) }),
 });
 
+/** Cases of an objective that is counted in time. */
+function levelCases(objective: Objective): Case[] {
+  const { indicator } = objective;
+  if (indicator.kind !== 'level') return [];
+  const { bad, good } = indicator.examples;
+  const labels = (severity: string) => ({ ...identityLabels(objective), severity, sloth_severity: severity });
+  const both = [labels('page'), labels('ticket')];
+  const names = [...new Set([...Object.keys(bad), ...Object.keys(good)])];
+  /** `_` is no sample: what an example does not name is not there. */
+  const phase = (value: number | undefined, minutes: number): string =>
+    value === undefined ? `_x${minutes}` : `${value}x${minutes}`;
+  const input = (badMinutes: number): InputSeries[] =>
+    names.map((series) => ({
+      series,
+      values: [
+        ...(badMinutes > 0 ? [phase(bad[series], badMinutes)] : []),
+        ...(badMinutes < MINUTES ? [phase(good[series], MINUTES - badMinutes)] : []),
+      ].join(' '),
+    }));
+  const base = { interval: '1m' };
+  return [
+    {
+      ...base,
+      name: `${objective.id}: above its bound it is a page and a ticket`,
+      input_series: input(MINUTES),
+      alert_rule_test: [expectAlert(objective, both, '90m')],
+    },
+    {
+      ...base,
+      name: `${objective.id}: at its bound it is quiet`,
+      input_series: input(0),
+      alert_rule_test: [expectAlert(objective, [], '90m')],
+    },
+    {
+      ...base,
+      name: `${objective.id}: the page ends soon after it is good again`,
+      input_series: input(60),
+      alert_rule_test: [
+        expectAlert(objective, both, '60m'),
+        expectAlert(objective, [labels('ticket')], '115m'),
+      ],
+    },
+    {
+      ...base,
+      name: `${objective.id}: nobody measures it`,
+      input_series: [],
+      alert_rule_test: [expectAlert(objective, [], '90m')],
+    },
+  ];
+}
+
 function burnCases(objective: Objective): Case[] {
   const budget = 1 - (objective.target ?? 0);
   const labels = (severity: string) => ({ ...identityLabels(objective), severity, sloth_severity: severity });
@@ -149,7 +215,16 @@ function burnCases(objective: Objective): Case[] {
       ...base,
       name: `${objective.id}: a fast burn is a page and a ticket`,
       input_series: input(20),
-      alert_rule_test: [expectAlert(objective, [labels('page'), labels('ticket')], '90m')],
+      alert_rule_test: [
+        expectAlert(objective, [labels('page'), labels('ticket')], '90m'),
+        ...budgetStagesOf(objective).map((stage) => expectBudget(objective, stage, true)),
+      ],
+    },
+    {
+      ...base,
+      name: `${objective.id}: a fifth of the allowed errors leaves the budget alone`,
+      input_series: input(0.2),
+      alert_rule_test: budgetStagesOf(objective).map((stage) => expectBudget(objective, stage, false)),
     },
     {
       ...base,
@@ -184,7 +259,11 @@ function burnCases(objective: Objective): Case[] {
 /** The test file for promtool; `ruleFile` is the path of the rules as promtool shall find them. */
 export function ruleTests(objectives: readonly Objective[], ruleFile: string): string {
   const tests = objectives.flatMap((o) =>
-    o.indicator.kind === 'invariant' ? invariantCases(o) : burnCases(o),
+    o.indicator.kind === 'invariant'
+      ? invariantCases(o)
+      : o.indicator.kind === 'level'
+        ? levelCases(o)
+        : burnCases(o),
   );
   return stringify(
     { rule_files: [ruleFile], evaluation_interval: '1m', tests },

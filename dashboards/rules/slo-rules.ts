@@ -1,4 +1,7 @@
-import { type Objective, SLO_WINDOW_DAYS } from '../../lib/slo/objectives.ts';
+import { type BudgetStage, budgetStagesOf } from '../../lib/slo/budget-policy.ts';
+import type { Objective } from '../../lib/slo/objective.ts';
+import { SLO_WINDOW_DAYS } from '../../lib/slo/objectives.ts';
+import { dashboardLink } from '../panel-id.ts';
 import { BURN_RATE_ALERTS, SLI_WINDOWS } from './burn-rates.ts';
 import { errorRatio } from './error-ratio.ts';
 
@@ -45,7 +48,7 @@ const annotations = (objective: Objective, summary: string): Record<string, stri
   summary,
   description: objective.description,
   runbook: `docs/runbooks/${objective.runbook}.md`,
-  dashboard: `/d/slo-overview?var-slo=${objective.id}`,
+  dashboard: dashboardLink(objective.dashboard, `slo-${objective.id}`),
 });
 
 /** Recorded error ratios: one per window, and the whole budget period from the shortest one (cheap to evaluate). */
@@ -119,6 +122,29 @@ function burnAlerts(objective: Objective, target: number): AlertRule[] {
   }));
 }
 
+export const budgetAlertName = (stage: BudgetStage): string => `ErrorBudget${camel(stage.id)}`;
+
+/** What the error-budget policy asks for at each stage, as a ticket. */
+function budgetAlerts(objective: Objective): AlertRule[] {
+  return budgetStagesOf(objective).map((stage) => ({
+    alert: budgetAlertName(stage),
+    expr: `max(slo:period_error_budget_remaining:ratio${selectorOf(objective)}) without (sloth_window) < ${stage.remainingBelow}`,
+    // The first minutes after the first traffic say little about a month.
+    for: '1h',
+    labels: { ...identity(objective), severity: 'ticket', stage: stage.id },
+    annotations: {
+      ...annotations(
+        objective,
+        stage.remainingBelow === 0
+          ? `${objective.title}: the error budget is spent`
+          : `${objective.title}: less than ${stage.remainingBelow * 100} % of the error budget is left`,
+      ),
+      description: stage.actions.join(' '),
+      runbook: 'docs/slo.md#error-budget-policy',
+    },
+  }));
+}
+
 function invariantRules(objective: Objective): AlertRule[] {
   if (objective.indicator.kind !== 'invariant') return [];
   const { gauge, graceSeconds } = objective.indicator;
@@ -154,5 +180,6 @@ export function rulesOf(objective: Objective): RuleGroup[] {
     { name: `sloth-slo-sli-recordings-rejuve-${objective.id}`, rules: ratioRules(objective) },
     { name: `sloth-slo-meta-recordings-rejuve-${objective.id}`, rules: metadataRules(objective, target) },
     { name: `sloth-slo-alerts-rejuve-${objective.id}`, rules: burnAlerts(objective, target) },
+    { name: `rejuve-budget-policy-${objective.id}`, rules: budgetAlerts(objective) },
   ];
 }

@@ -1,59 +1,18 @@
+import type { Objective } from './objective.ts';
+
 /**
  * The promises of the platform, each stated once. From this list come the recording and alert rules, the thresholds
  * of the load tests and the table in the documentation; whoever changes a number changes all of them.
  */
-
-/** A counter (or the `_count` of a histogram) and the label matchers that narrow it, in PromQL. */
-export interface Series {
-  readonly metric: string;
-  readonly selector: string;
-}
-
-/** How good events are told from bad ones. */
-export type Indicator =
-  | {
-      /** Good = observed at or below the threshold, which must be a bucket bound of the histogram (seconds). */
-      readonly kind: 'latency';
-      readonly histogram: string;
-      readonly selector: string;
-      readonly thresholdSeconds: number;
-    }
-  | {
-      /** Good = total − bad. */
-      readonly kind: 'ratio';
-      readonly total: Series;
-      readonly bad: Series;
-    }
-  | {
-      /** A gauge that counts what must never happen: above zero for longer than the grace is a page. */
-      readonly kind: 'invariant';
-      readonly gauge: Series;
-      readonly graceSeconds: number;
-    };
-
-export type PromiseNumber = 1 | 2 | 3 | 4 | 5 | 6 | 7;
-
-export interface Objective {
-  /** kebab-case and stable: names rules, alerts, dashboards and thresholds. */
-  readonly id: string;
-  /** The acceptance criterion that it stands for; absent for objectives of our own. */
-  readonly promise?: PromiseNumber;
-  readonly service: 'gateway' | 'api' | 'user' | 'controller' | 'console';
-  readonly title: string;
-  /** What a person would say is kept or broken. */
-  readonly description: string;
-  /** Share of good events, 0 to 1, exclusive. Invariants have none: their budget is zero. */
-  readonly target?: number;
-  readonly indicator: Indicator;
-  /** File name in docs/runbooks, without its ending. */
-  readonly runbook: string;
-}
 
 /** Days over which an error budget is counted. */
 export const SLO_WINDOW_DAYS = 30;
 
 /** Latency that the customer asked for, in seconds; a bucket bound of every duration histogram. */
 export const PROMISED_LATENCY_SECONDS = 0.5;
+
+/** The processes that always run; the controller is not part of a stack without Kubernetes. */
+export const MEASURED_SERVICES = ['gateway', 'gateway-worker', 'gateway-indexer', 'api', 'user'] as const;
 
 const HTTP = 'http_request_duration_seconds';
 /** Health, metrics and unknown paths are not what users wait for; streams are never observed. */
@@ -75,6 +34,7 @@ const restObjectives = (service: 'api' | 'user' | 'gateway', name: string): Obje
       thresholdSeconds: PROMISED_LATENCY_SECONDS,
     },
     runbook: 'slow-answers',
+    dashboard: service === 'gateway' ? 'chain-gateway' : service,
   },
   {
     id: `${service}-errors`,
@@ -89,6 +49,7 @@ const restObjectives = (service: 'api' | 'user' | 'gateway', name: string): Obje
       bad: { metric: `${HTTP}_count`, selector: `${userFacing(service)},status=~"5.."` },
     },
     runbook: 'server-errors',
+    dashboard: service === 'gateway' ? 'chain-gateway' : service,
   },
 ];
 
@@ -108,6 +69,7 @@ const chainObjectives: readonly Objective[] = [
       thresholdSeconds: PROMISED_LATENCY_SECONDS,
     },
     runbook: 'chain-reads',
+    dashboard: 'chain-gateway',
   },
   {
     id: 'rpc-errors',
@@ -123,6 +85,7 @@ const chainObjectives: readonly Objective[] = [
       bad: { metric: 'rpc_calls_total', selector: 'service="gateway",outcome="gateway-error"' },
     },
     runbook: 'chain-reads',
+    dashboard: 'chain-gateway',
   },
   {
     id: 'transaction-success',
@@ -140,6 +103,7 @@ const chainObjectives: readonly Objective[] = [
       },
     },
     runbook: 'failing-transactions',
+    dashboard: 'transactions',
   },
 ];
 
@@ -157,6 +121,7 @@ const notificationObjectives: readonly Objective[] = [
       graceSeconds: 300,
     },
     runbook: 'missing-notifications',
+    dashboard: 'notifications',
   },
   {
     id: 'notifications-timely',
@@ -172,6 +137,7 @@ const notificationObjectives: readonly Objective[] = [
       thresholdSeconds: 5,
     },
     runbook: 'late-notifications',
+    dashboard: 'notifications',
   },
   {
     id: 'ledger-agrees',
@@ -184,6 +150,140 @@ const notificationObjectives: readonly Objective[] = [
       graceSeconds: 300,
     },
     runbook: 'ledger-drift',
+    dashboard: 'user',
+  },
+];
+
+/** Objectives about time that passes: what lags, what waits, who is away. */
+const levelObjectives: readonly Objective[] = [
+  {
+    id: 'monitoring-visible',
+    promise: 6,
+    service: 'platform',
+    title: 'Every process is measured',
+    description:
+      'In 99.9 % of the time every process of the platform reports its figures, so that dashboards and alerts show what is and not what was.',
+    target: 0.999,
+    indicator: {
+      kind: 'level',
+      expression: `${MEASURED_SERVICES.length} - count(count by (service) (process_start_time_seconds{service=~"${MEASURED_SERVICES.join('|')}"}))`,
+      atMost: 0,
+      unit: 'processes away',
+      examples: {
+        good: Object.fromEntries(
+          MEASURED_SERVICES.map((s) => [`process_start_time_seconds{service="${s}"}`, 1]),
+        ),
+        bad: { 'process_start_time_seconds{service="api"}': 1 },
+      },
+    },
+    runbook: 'service-not-measured',
+    dashboard: 'slo-overview',
+  },
+  {
+    id: 'indexer-lag',
+    service: 'gateway',
+    title: 'The index keeps up with the chain',
+    description:
+      'In 99.5 % of the time the index is at most five blocks behind the head that the gateway serves.',
+    target: 0.995,
+    indicator: {
+      kind: 'level',
+      expression:
+        'max(rpc_served_head_block{service="gateway"}) - max(gateway_indexer_block{service="gateway-indexer"})',
+      atMost: 5,
+      unit: 'blocks',
+      examples: {
+        good: {
+          'rpc_served_head_block{service="gateway"}': 102,
+          'gateway_indexer_block{service="gateway-indexer"}': 100,
+        },
+        bad: {
+          'rpc_served_head_block{service="gateway"}': 190,
+          'gateway_indexer_block{service="gateway-indexer"}': 100,
+        },
+      },
+    },
+    runbook: 'indexer-lag',
+    dashboard: 'transactions',
+  },
+  {
+    id: 'transaction-age',
+    service: 'gateway',
+    title: 'Transactions do not wait',
+    description:
+      'In 99.5 % of the time no transaction has been waiting for its block for longer than two minutes.',
+    target: 0.995,
+    indicator: {
+      kind: 'level',
+      expression: 'max(gateway_transaction_oldest_waiting_seconds{service="gateway-worker"})',
+      atMost: 120,
+      unit: 'seconds',
+      examples: {
+        good: { 'gateway_transaction_oldest_waiting_seconds{service="gateway-worker"}': 4 },
+        bad: { 'gateway_transaction_oldest_waiting_seconds{service="gateway-worker"}': 600 },
+      },
+    },
+    runbook: 'stuck-transactions',
+    dashboard: 'transactions',
+  },
+  {
+    id: 'queue-age',
+    service: 'controller',
+    title: 'Jobs do not wait longer than their pool allows',
+    description:
+      'In 99.5 % of the time the oldest waiting job of every worker pool is younger than the age that the pool states.',
+    target: 0.995,
+    indicator: {
+      kind: 'level',
+      expression: 'max(rpcworkerpool_oldest_job_age_seconds / rpcworkerpool_objective_seconds)',
+      atMost: 1,
+      unit: 'of the allowed age',
+      examples: {
+        good: {
+          'rpcworkerpool_oldest_job_age_seconds{namespace="rejuve",pool="rpc"}': 1,
+          'rpcworkerpool_objective_seconds{namespace="rejuve",pool="rpc"}': 5,
+        },
+        bad: {
+          'rpcworkerpool_oldest_job_age_seconds{namespace="rejuve",pool="rpc"}': 60,
+          'rpcworkerpool_objective_seconds{namespace="rejuve",pool="rpc"}': 5,
+        },
+      },
+    },
+    runbook: 'queue-age',
+    dashboard: 'controller',
+  },
+];
+
+const controllerObjectives: readonly Objective[] = [
+  {
+    id: 'controller-errors',
+    service: 'controller',
+    title: 'The controller reconciles without error',
+    description: 'Fewer than 1 % of the passes of the controller end in an error.',
+    target: 0.99,
+    indicator: {
+      kind: 'ratio',
+      total: { metric: 'controller_runtime_reconcile_total', selector: 'service="controller"' },
+      bad: { metric: 'controller_runtime_reconcile_total', selector: 'service="controller",result="error"' },
+    },
+    runbook: 'controller',
+    dashboard: 'controller',
+  },
+  {
+    id: 'controller-reaction',
+    service: 'controller',
+    title: 'The controller reacts at once',
+    description:
+      '99 % of the changes of scale are made within a second of the look at the queue that asked for them.',
+    target: 0.99,
+    indicator: {
+      kind: 'latency',
+      histogram: 'rpcworkerpool_scale_lag_seconds',
+      selector: 'service="controller"',
+      thresholdSeconds: 1,
+    },
+    runbook: 'controller',
+    dashboard: 'controller',
   },
 ];
 
@@ -193,4 +293,6 @@ export const OBJECTIVES: readonly Objective[] = [
   ...restObjectives('gateway', 'chain-gateway'),
   ...chainObjectives,
   ...notificationObjectives,
+  ...levelObjectives,
+  ...controllerObjectives,
 ];
