@@ -9,6 +9,7 @@ import { createMetrics } from '../lib/metrics.ts';
 import { systemRandom } from '../lib/random.ts';
 import { closeRedis, createRedis } from '../lib/redis.ts';
 import { systemClock as clock } from '../lib/time.ts';
+import { startTracing } from '../lib/tracing/start-tracing.ts';
 import { createGatewayTraffic } from './chain-provider/gateway-traffic.ts';
 import { createProbe } from './chain-provider/probe.ts';
 import { controllerConfig } from './config.ts';
@@ -23,6 +24,7 @@ import { createTransport } from './runtime/transport.ts';
 runProcess('controller', async (scope) => {
   const config = loadConfig(controllerConfig, { env: process.env });
   const log = createLogger({ service: 'controller', level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
+  await startTracing({ service: 'controller', version: '1.0.0', config, log, scope });
   const random = systemRandom(clock);
   const metrics = createMetrics({ service: 'controller' });
   const controllerMetrics = createControllerMetrics(metrics);

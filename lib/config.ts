@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { editDistance, nearest } from './nearest.ts';
+import { otlpHeaders } from './tracing/otlp-headers.ts';
 
 /** One thing that is wrong with the configuration. */
 export interface ConfigProblem {
@@ -55,6 +56,27 @@ export const commonKeys = {
   DRAIN_TIMEOUT_MS: integer({ min: 0, max: 600_000, default: 20_000 }).describe(
     'Milliseconds that requests in flight have to finish after SIGTERM',
   ),
+  // OpenTelemetry's own names, so that what configures other programs configures ours.
+  OTEL_EXPORTER_OTLP_ENDPOINT: url()
+    .optional()
+    .describe('Where traces go by OTLP over HTTP, without /v1/traces; there is no tracing without it'),
+  OTEL_EXPORTER_OTLP_HEADERS: secret(otlpHeaders.optional()).describe(
+    'Headers for that endpoint, such as its credentials: name=value[,name=value]',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number('expected a share from 0 to 1')
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('Share of the traces begun here that are recorded, 0 to 1; a caller’s decision is followed'),
+};
+
+/** What {@link commonKeys} says about tracing. */
+export type TracingConfig = {
+  readonly [K in
+    | 'OTEL_EXPORTER_OTLP_ENDPOINT'
+    | 'OTEL_EXPORTER_OTLP_HEADERS'
+    | 'OTEL_TRACES_SAMPLER_ARG']: z.output<(typeof commonKeys)[K]>;
 };
 
 /** A whole number; `default` makes it optional. */

@@ -11,6 +11,8 @@ export interface RequestContext {
   readonly spanId: string;
   /** Trace flags, 2 hex characters. */
   readonly flags: string;
+  /** The caller's span, when it sent a `traceparent`. */
+  readonly parentSpanId?: string;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();
@@ -33,7 +35,9 @@ export function createContext(incoming: {
       incoming.requestId && REQUEST_ID.test(incoming.requestId) ? incoming.requestId : incoming.newId(),
     traceId: trace?.[1] ?? randomBytes(16).toString('hex'),
     spanId: randomBytes(8).toString('hex'),
-    flags: trace?.[3] ?? '01',
+    // Whoever begins a trace decides whether it is recorded; we do not until a tracer says so.
+    flags: trace?.[3] ?? '00',
+    ...(trace?.[2] === undefined ? {} : { parentSpanId: trace[2] }),
   };
 }
 

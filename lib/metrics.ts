@@ -1,5 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DURATION_BUCKETS } from './slo/buckets.ts';
+import { withExemplars } from './tracing/exemplars.ts';
+import { activeTracer } from './tracing/tracer.ts';
+
+/** The types of the client library leave out the parameter that its constructor has. */
+const openMetricsRegistry = (): Registry =>
+  new (Registry as unknown as new (contentType: string) => Registry)(Registry.OPENMETRICS_CONTENT_TYPE);
 
 interface MetricOptions<L extends string> {
   /** Base units and the suffixes of the Prometheus naming guide: `_seconds`, `_bytes`, `_total`. */
@@ -27,7 +33,9 @@ export type { Counter, Gauge, Histogram } from 'prom-client';
  * @param processMetrics include event loop, memory and garbage collection series; off in unit tests.
  */
 export function createMetrics(options: { service: string; processMetrics?: boolean }): Metrics {
-  const registry = new Registry();
+  // Exemplars exist in the OpenMetrics format only, which Prometheus reads as well.
+  const exemplars = activeTracer() !== undefined;
+  const registry = exemplars ? openMetricsRegistry() : new Registry();
   registry.setDefaultLabels({ service: options.service });
   if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
 
@@ -45,7 +53,11 @@ export function createMetrics(options: { service: string; processMetrics?: boole
       });
       return gauge;
     },
-    histogram: ({ name, help, labels = [], buckets = DURATION_BUCKETS }) =>
-      new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
+    histogram: ({ name, help, labels = [], buckets = DURATION_BUCKETS }) => {
+      const settings = { name, help, labelNames: [...labels], buckets: [...buckets], registers };
+      return exemplars
+        ? withExemplars(new Histogram({ ...settings, enableExemplars: true }))
+        : new Histogram(settings);
+    },
   };
 }

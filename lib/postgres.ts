@@ -3,6 +3,8 @@ import pg from 'pg';
 import { AppError } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { queryTracer } from './tracing/query-tracer.ts';
+import { activeTracer } from './tracing/tracer.ts';
 
 /** A database handle or a transaction: stores take this, and the caller decides which (an explicit parameter). */
 export type Executor<DB> = Kysely<DB> | Transaction<DB>;
@@ -84,7 +86,10 @@ export function createPostgres<DB>(options: PostgresOptions): Postgres<DB> {
     },
   });
 
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
+  const db = new Kysely<DB>({
+    dialect: new PostgresDialect({ pool }),
+    ...(activeTracer() === undefined ? {} : { log: queryTracer(schema) }),
+  });
   return {
     db,
     pool,

@@ -1,6 +1,8 @@
 import Bull from 'bull';
 import type { Logger } from './log.ts';
 import { closeRedis, createRedis, type Redis } from './redis.ts';
+import { traceQueue } from './tracing/trace-queue.ts';
+import { activeTracer } from './tracing/tracer.ts';
 
 export type { Job, Queue } from 'bull';
 
@@ -41,6 +43,7 @@ export function createQueue<T>(options: CreateQueueOptions): ManagedQueue<T> {
     },
     defaultJobOptions: { removeOnComplete: 1_000, removeOnFail: 5_000, attempts: 1 },
   });
+  if (activeTracer() !== undefined) traceQueue(queue);
   queue.on('error', (error) => log.debug({ err: error, queue: name }, 'queue connection error'));
   return {
     queue,

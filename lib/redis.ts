@@ -1,5 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from './log.ts';
+import { traceRedis } from './tracing/trace-redis.ts';
+import { activeTracer } from './tracing/tracer.ts';
 
 export type { Redis } from 'ioredis';
 
@@ -37,6 +39,8 @@ export function createRedis(options: CreateRedisOptions): Redis {
           enableOfflineQueue: true,
           commandTimeout: commandTimeoutMs,
         });
+  // Those that wait are Bull's and subscribers': their commands block, and a job has spans of its own.
+  if (whenDown === 'fail-fast' && activeTracer() !== undefined) traceRedis(redis);
   let down = false;
   redis.on('error', (error) => {
     if (!down) log.warn({ err: error, role }, 'Redis is away; reconnecting');

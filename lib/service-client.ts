@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { contextHeaders } from './context.ts';
 import { AppError, ERROR_TABLE, type ErrorCode } from './errors.ts';
 import type { ServiceAuth, ServiceName } from './service-auth.ts';
+import { traced } from './tracing/tracer.ts';
 
 export interface ServiceRequest<S extends z.ZodType> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -82,7 +83,28 @@ export function createServiceClient(options: {
       },
     );
 
-  const send = async (request: Omit<ServiceRequest<z.ZodType>, 'schema'>, signal: AbortSignal | undefined) =>
+  const send = (request: Omit<ServiceRequest<z.ZodType>, 'schema'>, signal: AbortSignal | undefined) =>
+    traced(
+      `${request.method} ${audience}`,
+      {
+        kind: 'client',
+        attributes: {
+          'http.request.method': request.method,
+          'peer.service': audience,
+          'server.address': base.hostname,
+        },
+      },
+      async (span) => {
+        const answer = await exchange(request, signal);
+        span?.set({ 'http.response.status_code': answer.statusCode });
+        return answer;
+      },
+    );
+
+  const exchange = async (
+    request: Omit<ServiceRequest<z.ZodType>, 'schema'>,
+    signal: AbortSignal | undefined,
+  ) =>
     pool.request({
       method: request.method,
       path: prefix + withQuery(request.path, request.query),

@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
 import type { Clock } from '../time.ts';
+import { openServerSpan } from '../tracing/server-span.ts';
 import { handlerOf } from './handler.ts';
 import { buildOpenApi, type OpenApiDocument, type OpenApiInfo } from './openapi.ts';
 import { checkReadiness, type ReadinessCheck } from './readiness.ts';
@@ -82,11 +83,14 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
 
   app.use((req: Request, res: Response, next: NextFunction) => {
     const started = clock.monotonic();
-    const context = createContext({
-      requestId: req.get('x-request-id'),
-      traceparent: req.get('traceparent'),
-      newId: () => random.uuid(),
-    });
+    const { context, span } = openServerSpan(
+      createContext({
+        requestId: req.get('x-request-id'),
+        traceparent: req.get('traceparent'),
+        newId: () => random.uuid(),
+      }),
+      req,
+    );
     res.setHeader('x-request-id', context.requestId);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) res.setHeader(name, value);
     inFlight.inc();
@@ -99,15 +103,16 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       const seconds = (clock.monotonic() - started) / 1000;
       // 499: the client went away before we could answer; not our error.
       const status = res.writableFinished || res.headersSent ? String(res.statusCode) : '499';
-      if (!res.locals.isStream) duration.observe({ method: req.method, route, status }, seconds);
+      span?.finish(route, status);
       const level =
         route.startsWith('/livez') || route.startsWith('/readyz') || route === '/metrics' ? 'debug' : 'info';
-      runWithContext(context, () =>
+      runWithContext(context, () => {
+        if (!res.locals.isStream) duration.observe({ method: req.method, route, status }, seconds);
         log[level](
           { method: req.method, route, status: Number(status), ms: Math.round(seconds * 1000) },
           'request',
-        ),
-      );
+        );
+      });
     });
     runWithContext(context, next);
   });
@@ -159,12 +164,12 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
 const expressPath = (path: string): string => path.replace(/\{([^}]+)\}/g, ':$1');
 
 function mountRoutes(app: Express, options: HttpAppOptions): void {
-  const limit = options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT;
   // A literal segment goes before a parameter, whatever the order of the list: /me before /{id}.
   const ordered = [...options.routes].sort((a, b) => (sortKey(a.path) < sortKey(b.path) ? -1 : 1));
   for (const [path, routes] of Map.groupBy(ordered, (route) => expressPath(route.path))) {
     const methods = new Set(routes.map((route) => route.method.toUpperCase()));
     for (const route of routes) {
+      const limit = route.bodyLimitBytes ?? options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT;
       const raw = route.bodyType !== undefined && !route.bodyType.endsWith('json');
       const parser = raw
         ? express.raw({ type: () => true, limit })

@@ -14,6 +14,11 @@ import { createEventHintReceiver } from './events/event-hints.ts';
 import { createEventTail } from './events/event-tail.ts';
 import { createIndexRoutes } from './events/index-routes.ts';
 import { createEventRoutes } from './events/routes.ts';
+import type { ChainView } from './heads/chain-view.ts';
+import { createJobArrivals } from './jobs/job-metrics.ts';
+import { createTicketOffice } from './jobs/job-queue.ts';
+import { createJobRoutes } from './jobs/routes.ts';
+import { createJobService } from './jobs/service.ts';
 import { gatewayMigrations } from './migrations/gateway-migrations.ts';
 import { loadSignersFile, type SignerPoolEntry } from './signers/signers-file.ts';
 import type { GatewayPostgres, GatewayTables } from './store/gateway-database.ts';
@@ -79,8 +84,14 @@ export async function createGatewayRoutes(deps: {
     REDIS_PREFIX: string;
     CONTRACTS_FILE?: string | undefined;
     SIGNERS_FILE?: string | undefined;
+    ALLOW_METHODS?: readonly string[] | undefined;
+    WEBHOOK_SECRETS?: readonly string[] | undefined;
+    WEBHOOK_ALLOW_PRIVATE: boolean;
+    JOBS_RETENTION_HOURS: number;
   };
   chainId: number;
+  /** The head that calls of jobs are judged by. */
+  view: ChainView;
   /** Signs list cursors; any secret that all replicas share. */
   cursorSecret: string;
   clock: Clock;
@@ -121,10 +132,31 @@ export async function createGatewayRoutes(deps: {
     policies: new Map([...pools].map(([alias, pool]) => [alias, pool.policy])),
     clock,
     random,
-    wake: (chain) => wake?.wake(chain),
+    wake: (chain, inLane) => wake?.wake(chain, inLane),
+  });
+  const office = redis && createTicketOffice({ ...redis, chainId });
+  if (office) scope.defer('job tickets', () => office.close());
+  const arrived = createJobArrivals(metrics);
+  const jobs = createJobService({
+    postgres,
+    chainId,
+    view: deps.view,
+    extraMethods: new Set(config.ALLOW_METHODS),
+    random,
+    callbacks: {
+      enabled: config.WEBHOOK_SECRETS !== undefined,
+      allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+    },
+    retentionMs: config.JOBS_RETENTION_HOURS * 3_600_000,
+    queued(slices) {
+      arrived(slices);
+      // Not waited for: the job is saved, and workers make up for tickets that were not sold.
+      void office?.add(slices);
+    },
   });
   return {
     routes: [
+      ...createJobRoutes({ service: jobs, postgres, cursors }),
       ...createTransactionRoutes({ service, postgres, watcher, cursors, clock }),
       ...createTransactionOperationsRoutes({ postgres, service, chainId }),
       ...createEventRoutes({ postgres, tail }),

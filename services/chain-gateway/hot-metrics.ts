@@ -1,5 +1,6 @@
 import type { Metric } from 'prom-client';
 import type { Counter, Metrics } from '../../lib/metrics.ts';
+import type { TraceIds } from '../../lib/tracing/tracer.ts';
 
 /** Counts under a key of labels without hashing them on every call; Prometheus reads the sums when it scrapes. */
 export interface HotCounter {
@@ -48,7 +49,16 @@ export function createHotCounter<L extends string>(
 
 /** Observations of one label combination, kept as bucket counts. */
 export interface HotSeries {
-  observe(value: number): void;
+  /** @param trace an example of what is counted here */
+  observe(value: number, trace?: TraceIds): void;
+}
+
+/** What the client library writes behind a bucket in the OpenMetrics format. */
+interface Exemplar {
+  readonly labelSet: Record<string, string>;
+  readonly value: number;
+  /** Epoch seconds. */
+  readonly timestamp: number;
 }
 
 export interface HotHistogram {
@@ -61,7 +71,7 @@ export function createHotHistogram(
   options: { name: string; help: string; label: string; buckets: readonly number[] },
 ): HotHistogram {
   const { name, help, label: labelName, buckets } = options;
-  const all = new Map<string, { counts: Float64Array; sum: number }>();
+  const all = new Map<string, { counts: Float64Array; sum: number; exemplars: (Exemplar | undefined)[] }>();
   const metric = {
     name,
     help,
@@ -69,13 +79,24 @@ export function createHotHistogram(
     aggregator: 'sum',
     reset: () => all.clear(),
     async get() {
-      const values: { metricName: string; labels: Record<string, string | number>; value: number }[] = [];
-      for (const [label, { counts, sum }] of all) {
+      const values: {
+        metricName: string;
+        labels: Record<string, string | number>;
+        value: number;
+        exemplar?: Exemplar;
+      }[] = [];
+      for (const [label, { counts, sum, exemplars }] of all) {
         const labels = { [labelName]: label };
         let total = 0;
         buckets.forEach((bound, index) => {
           total += counts[index] as number;
-          values.push({ metricName: `${name}_bucket`, labels: { le: bound, ...labels }, value: total });
+          const exemplar = exemplars[index];
+          values.push({
+            metricName: `${name}_bucket`,
+            labels: { le: bound, ...labels },
+            value: total,
+            ...(exemplar === undefined ? {} : { exemplar }),
+          });
         });
         total += counts[buckets.length] as number;
         values.push(
@@ -92,16 +113,22 @@ export function createHotHistogram(
     series(label) {
       let found = all.get(label);
       if (found === undefined) {
-        found = { counts: new Float64Array(buckets.length + 1), sum: 0 };
+        found = { counts: new Float64Array(buckets.length + 1), sum: 0, exemplars: [] };
         all.set(label, found);
       }
       const series = found;
       return {
-        observe(value) {
+        observe(value, trace) {
           let index = 0;
           while (index < buckets.length && value > (buckets[index] as number)) index++;
           series.counts[index] = (series.counts[index] as number) + 1;
           series.sum += value;
+          if (trace !== undefined)
+            series.exemplars[index] = {
+              labelSet: { trace_id: trace.traceId, span_id: trace.spanId },
+              value,
+              timestamp: Date.now() / 1_000,
+            };
         },
       };
     },

@@ -13,6 +13,8 @@ import { createMetrics } from '../../lib/metrics.ts';
 import { systemRandom } from '../../lib/random.ts';
 import { createServiceAuth } from '../../lib/service-auth.ts';
 import { systemClock as clock } from '../../lib/time.ts';
+import { startTracing } from '../../lib/tracing/start-tracing.ts';
+import { traceListener } from '../../lib/tracing/trace-listener.ts';
 import { createIdentify, serviceAuthenticator } from './admission/identify.ts';
 import { banner } from './banner.ts';
 import { createClusterBus } from './cluster-bus.ts';
@@ -60,6 +62,7 @@ runProcess('gateway', async (scope) => {
     log.info({ metricsUrl, workers: config.WORKERS }, 'workers started');
     return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
   }
+  await startTracing({ service: 'gateway', version, config, log, scope });
   const random = systemRandom(clock);
   const metrics = createMetrics({ service: 'gateway' });
   if (cluster.isWorker) AggregatorRegistry.setRegistries([metrics.registry]);
@@ -93,6 +96,15 @@ runProcess('gateway', async (scope) => {
   scope.defer('read path', () => path.close());
   const costs = sharedState?.join(path);
   await path.start(FIRST_ROUND_MS);
+  const certificates = createCertificateWatch({
+    certificates: deps.options.providers
+      .filter(({ url }) => speaksTls(url))
+      .map(({ id, url }) => ({ name: id, source: { url } })),
+    metrics,
+    clock,
+    log,
+  }).start();
+  scope.defer('certificate watch', () => certificates.cancel());
   if (source.file !== undefined) {
     const watcher = watchProvidersFile({
       path: source.file.path,
@@ -163,7 +175,7 @@ runProcess('gateway', async (scope) => {
     anonymous: config.RPC_ANONYMOUS ?? standalone,
     now: () => clock.monotonic(),
   });
-  const rpcHandler = createRpcHttpHandler({
+  const handleRpc = createRpcHttpHandler({
     door: path.door,
     chainId,
     maxBodyBytes: config.MAX_BODY_BYTES,
@@ -173,6 +185,7 @@ runProcess('gateway', async (scope) => {
     newRequestId: () => `${idPrefix}-${(++requests).toString(36)}`,
     draining: () => draining,
   });
+  const rpcHandler = traceListener(handleRpc, '/rpc/{chainId}');
   const server = await startServer({
     listener: (request, response) =>
       isRpcPath(request.url) ? rpcHandler(request, response) : http.app(request, response),

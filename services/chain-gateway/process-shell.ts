@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { TracingConfig } from '../../lib/config.ts';
 import { createHttpApp } from '../../lib/http/app.ts';
 import type { ReadinessCheck } from '../../lib/http/readiness.ts';
 import { startServer } from '../../lib/http/server.ts';
@@ -7,6 +8,7 @@ import { createLogger, type Logger } from '../../lib/log.ts';
 import { createMetrics, type Metrics } from '../../lib/metrics.ts';
 import { type Random, systemRandom } from '../../lib/random.ts';
 import { type Clock, systemClock } from '../../lib/time.ts';
+import { startTracing } from '../../lib/tracing/start-tracing.ts';
 import { createReadPath, type ReadPath } from './read-path.ts';
 import { type ReadPathConfig, readPathSettings } from './read-path-settings.ts';
 
@@ -27,13 +29,14 @@ export interface ProcessShell {
 
 export async function createProcessShell(
   service: string,
-  config: ReadPathConfig & {
-    HOST: string;
-    PORT: number;
-    LOG_LEVEL: string;
-    LOG_PRETTY: boolean;
-    DRAIN_TIMEOUT_MS: number;
-  },
+  config: ReadPathConfig &
+    TracingConfig & {
+      HOST: string;
+      PORT: number;
+      LOG_LEVEL: string;
+      LOG_PRETTY: boolean;
+      DRAIN_TIMEOUT_MS: number;
+    },
   scope: ProcessScope,
 ): Promise<ProcessShell> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -41,6 +44,7 @@ export async function createProcessShell(
   };
   const clock = systemClock;
   const log = createLogger({ service, level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
+  await startTracing({ service, version, config, log, scope });
   const random = systemRandom(clock);
   const metrics = createMetrics({ service });
   const { deps, source } = readPathSettings({ config, version, clock, random, log, metrics });

@@ -2,6 +2,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Clock } from '../../lib/time.ts';
+import { sampledContext } from '../../lib/tracing/tracer.ts';
 import { scopeRefusal } from './admission/check-scope.ts';
 import { unlimitedPrincipal } from './admission/principal.ts';
 import { type CallCache, createCallCache } from './cache/call-cache.ts';
@@ -9,6 +10,7 @@ import type { SharedCache } from './cache/shared-cache.ts';
 import { type CostBook, createCostBook } from './cost/cost-book.ts';
 import { createExplainer, type Explainer } from './explain/explainer.ts';
 import { createTrace } from './explain/trace.ts';
+import { traceAttempt } from './explain/trace-attempt.ts';
 import { type ChainView, type ChainViewControl, createChainView } from './heads/chain-view.ts';
 import { createHeadPoller, type HeadPoller } from './heads/head-poller.ts';
 import type { UpstreamTransport } from './providers/attempt.ts';
@@ -134,6 +136,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     onAttempt(record) {
       rpcMetrics.attempt(record);
       cost.charge(record);
+      traceAttempt(record, clock);
     },
   });
   const heads = createHeadPoller({
@@ -217,7 +220,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
         startedAt: now,
         deadlineAt: now + (requestOptions.deadlineMs ?? options.callTimeoutMs),
         trace:
-          requestOptions.requestId === undefined || explainer === undefined
+          explainer === undefined || (requestOptions.requestId ?? sampledContext()) === undefined
             ? undefined
             : createTrace(method, now),
         cache: 'bypass',
@@ -225,7 +228,8 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
         attempts: 0,
         units: 0,
       };
-      if (call.trace !== undefined) explainer?.add(call.requestId, call.principal, [call.trace]);
+      if (call.trace !== undefined && call.requestId !== '')
+        explainer?.add(call.requestId, call.principal, [call.trace]);
       const outcome = await abortable(path.execute(call), requestOptions.signal);
       onDone(call, outcome, clock.monotonic() - now);
       if (call.trace !== undefined) {

@@ -105,7 +105,7 @@ export function createRpcMetrics(metrics: Metrics): RpcMetrics {
         own.slots.set(key, slot);
       }
       slot.value++;
-      own.series.observe(ms / 1_000);
+      own.series.observe(ms / 1_000, call.trace?.parent);
     },
     invalid: (code) => invalid.inc({ code: String(code) }),
     attempt({ provider, reason, outcome, units: spent, ms }) {

@@ -78,8 +78,9 @@ runProcess('gateway-worker', async (scope) => {
     return running;
   });
   if (config.REDIS_URL !== undefined) {
-    const wake = createWakeReceiver({ url: config.REDIS_URL, prefix: `${config.REDIS_PREFIX}:`, log }, () =>
-      worker.wake(),
+    const wake = createWakeReceiver(
+      { url: config.REDIS_URL, prefix: `${config.REDIS_PREFIX}:`, log },
+      (_chain, inLane) => worker.wake(inLane),
     );
     scope.defer('wake queue', () => wake.close());
   }

@@ -1,3 +1,5 @@
+import { sampledContext, type TraceIds } from '../../../lib/tracing/tracer.ts';
+
 /**
  * The path of one call, kept so that anybody can ask why it went as it did. Recording must cost next to nothing: an
  * event is four slots of a flat array, and words are made only when somebody asks. (Small objects that live for ten
@@ -11,6 +13,8 @@ export interface CallTrace {
   tookMs: number;
   /** How it ended: the cache verdict, or the error. */
   outcome: string;
+  /** The span that the call is part of; undefined when it is not traced. */
+  readonly parent: TraceIds | undefined;
   /** Slots of {@link SLOTS}: microseconds since the start, stage, provider, more. */
   log: unknown[] | undefined;
 }
@@ -33,7 +37,7 @@ const MORE_IS: Readonly<Record<string, string>> = {
 };
 
 export function createTrace(method: string, startedAt: number): CallTrace {
-  return { method, startedAt, tookMs: -1, outcome: '', log: undefined };
+  return { method, startedAt, tookMs: -1, outcome: '', parent: sampledContext(), log: undefined };
 }
 
 /**

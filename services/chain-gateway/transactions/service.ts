@@ -29,7 +29,7 @@ export interface TransactionServiceDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** Tells the workers; losing it costs only time. */
-  readonly wake: (chainId: number) => void;
+  readonly wake: (chainId: number, inLane?: boolean) => void;
 }
 
 export interface TransactionService {
@@ -176,7 +176,7 @@ export function createTransactionService(deps: TransactionServiceDeps): Transact
       });
       const view = await get(id);
       if (!state && view.state !== 'cancelled') throw tooLate(view, 'cancelled');
-      deps.wake(view.chainId);
+      deps.wake(view.chainId, true);
       return view;
     },
 
@@ -196,7 +196,7 @@ export function createTransactionService(deps: TransactionServiceDeps): Transact
       });
       const view = await get(id);
       if (!done) throw tooLate(view, 'sped up');
-      deps.wake(view.chainId);
+      deps.wake(view.chainId, true);
       return view;
     },
   };

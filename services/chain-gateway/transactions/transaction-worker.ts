@@ -1,3 +1,4 @@
+import { runWithContext } from '../../../lib/context.ts';
 import type { Logger } from '../../../lib/log.ts';
 import { isPostgresUnavailable } from '../../../lib/postgres.ts';
 import type { Clock } from '../../../lib/time.ts';
@@ -46,8 +47,8 @@ export interface TransactionWorkerDeps {
 }
 
 export interface TransactionWorker {
-  /** There may be something to do. */
-  wake(): void;
+  /** There may be something to do; `inLane`: for a transaction that has a nonce already. */
+  wake(inLane?: boolean): void;
   /** Works until the signal aborts; resolves when everything begun is finished. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -106,7 +107,8 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
     let failing = false;
     while (!signal.aborted) {
       try {
-        const waitMs = await step();
+        const cause = waker.cause();
+        const waitMs = await (cause === undefined ? step() : runWithContext(cause, step));
         if (failing) log.info({ loop: name }, 'works again');
         failing = false;
         await waker.wait(waitMs, signal);
@@ -197,7 +199,10 @@ export function createTransactionWorker(deps: TransactionWorkerDeps): Transactio
   }
 
   return {
-    wake: () => preparing.wake(),
+    wake(inLane = false) {
+      preparing.wake();
+      if (inLane) for (const lane of lanes) lane.waker.wake();
+    },
     async run(signal) {
       const setup = new AbortController();
       await loop('lanes', createWaker(clock), AbortSignal.any([signal, setup.signal]), async () => {
