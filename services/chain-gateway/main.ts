@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { AggregatorRegistry } from 'prom-client';
+import { createCertificateWatch, speaksTls } from '../../lib/certificate-watch.ts';
 import { ConfigError, loadConfig } from '../../lib/config.ts';
 import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
 import { createHttpApp } from '../../lib/http/app.ts';

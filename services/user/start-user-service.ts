@@ -250,6 +250,12 @@ export async function startUserService(
     clock,
     log,
   });
+  metrics.gauge({
+    name: 'signing_key_expiry_timestamp_seconds',
+    help: 'When the key that signs now is retired, seconds since the epoch; +Inf for keys from a file.',
+    labels: ['use'],
+    collect: (gauge) => gauge.set({ use: 'access tokens' }, keys.current().retiredAt / 1000),
+  });
   const accessTokens = createAccessTokens({ keys, issuer: config.USER_ISSUER, clock, random });
   const auth = createAuth({
     postgres,
