@@ -32,6 +32,7 @@ import { createAuth } from './auth/service.ts';
 import { stepUpRoutes } from './auth/step-up-routes.ts';
 import { authStore } from './auth/store.ts';
 import { verifyWalletSignature } from './auth/wallet-signature.ts';
+import { publishBusinessMetrics } from './business-metrics.ts';
 import type { userConfig } from './config.ts';
 import { createPlanner } from './deliveries/planner.ts';
 import { deliveryRoutes } from './deliveries/routes.ts';
@@ -111,6 +112,8 @@ export async function startUserService(
   });
   scope.defer('postgres', () => postgres.close());
   await migrate({ pool: postgres.pool, schema: USER_SCHEMA, migrations: userMigrations, log });
+
+  publishBusinessMetrics({ postgres, metrics, clock, log });
 
   const serviceAuth = createServiceAuth({ self: 'user', keys: config.SERVICE_AUTH_KEYS, clock });
   const gatewayClient = createServiceClient({
