@@ -40,6 +40,7 @@ export const SAMPLE_REQUESTS: Readonly<Record<string, SampleRequest>> = {
   listWalletTransfers: { path: { address: WALLET } },
   createWalletChallenge: { body: { address: WALLET } },
   linkWallet: { body: { message: `prove ${WALLET}`, signature } },
+  watchWallet: { body: { address: '0x8888888888888888888888888888888888888888' } },
   listWallets: {},
   updateWallet: { path: { address: WALLET }, body: { label: 'Main' } },
   unlinkWallet: { path: { address: '0x9999999999999999999999999999999999999999' } },

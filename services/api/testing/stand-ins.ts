@@ -78,6 +78,16 @@ export interface GatewayStandIn extends StandIn {
   readonly balances: Map<string, bigint>;
   /** Rows of `/internal/permissions`. */
   readonly permissions: Record<string, unknown>[];
+  /** Answers of JSON-RPC methods, instead of the ordinary ones. */
+  readonly rpc: Map<string, (params: unknown[]) => unknown>;
+  /** Answers of views by the first ten characters of their call data (the selector). */
+  readonly views: Map<string, string>;
+  /** Puts an event at the end of the log; who waits for it is answered. */
+  emit(event: {
+    type: string;
+    contract?: { name: string; address: string };
+    data: Record<string, unknown>;
+  }): void;
 }
 
 /** The gateway's REST and JSON-RPC, with RJV as the only contract that answers. */
@@ -86,6 +96,10 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
   const byKey = new Map<string, { hash: string; id: string }>();
   const balances = new Map<string, bigint>();
   const permissions: Record<string, unknown>[] = [];
+  const overrides = new Map<string, (params: unknown[]) => unknown>();
+  const views = new Map<string, string>();
+  const events: Record<string, unknown>[] = [];
+  let newEvent: () => void = () => undefined;
   const rjv = { name: 'Rejuve Token', symbol: 'RJV', decimals: 6, address: token };
 
   const view = (to: string, data: string): { success: boolean; returnData: string } => {
@@ -96,11 +110,15 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
         return { success: true, returnData: erc20.encodeFunctionResult(call.name, [value]) };
       }
     }
+    const set = views.get(data.slice(0, 10));
+    if (set !== undefined) return { success: true, returnData: set };
     // Every other view answers the number 0: no identity, no permission, no owner.
     return { success: true, returnData: AbiCoder.defaultAbiCoder().encode(['uint256'], [0n]) };
   };
 
   const rpc = (method: string, params: unknown[]): unknown => {
+    const override = overrides.get(method);
+    if (override) return override(params);
     switch (method) {
       case 'eth_getBlockByNumber':
         return { number: '0x64', hash: HASH, timestamp: `0x${(Date.parse(BLOCK_TIME) / 1000).toString(16)}` };
@@ -137,10 +155,16 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
       return { body: { jsonrpc: '2.0', id, result: rpc(name, params) } };
     }
     if (path === '/internal/events') {
-      await new Promise((resolve) =>
-        setTimeout(resolve, Number(url.searchParams.get('waitSeconds')) > 0 ? 500 : 0),
-      );
-      return { body: { events: [], next: url.searchParams.get('after') ?? '0', last: '0' } };
+      const after = Number(url.searchParams.get('after') ?? '0');
+      if (events.length <= after && Number(url.searchParams.get('waitSeconds')) > 0)
+        await new Promise<void>((resolve) => {
+          newEvent = resolve;
+          setTimeout(resolve, 500);
+        });
+      const news = events.slice(after);
+      return {
+        body: { events: news, next: String(Math.max(after, events.length)), last: String(events.length) },
+      };
     }
     if (path === '/internal/balances') {
       const raw = balances.get((url.searchParams.get('address') ?? '').toLowerCase()) ?? 0n;
@@ -194,7 +218,26 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
       ? { status: path.endsWith('/cancel') ? 202 : 200, body: transaction }
       : problem(404, 'not_found');
   });
-  return { ...standIn, transactions, balances, permissions };
+  return {
+    ...standIn,
+    transactions,
+    balances,
+    permissions,
+    rpc: overrides,
+    views,
+    emit(event) {
+      events.push({
+        seq: String(events.length + 1),
+        chainId: 31337,
+        stage: 'pending',
+        key: `31337:${HASH}:${events.length}`,
+        blockNumber: 100,
+        blockTime: BLOCK_TIME,
+        ...event,
+      });
+      newEvent();
+    },
+  };
 }
 
 export interface UserStandIn extends StandIn {
@@ -218,7 +261,14 @@ export async function startUserStandIn(issuer: string): Promise<UserStandIn> {
     keys.push({ kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' } });
   };
   await rotate();
-  const wallet = (address: string) => ({ address, label: null, linkedAt: BLOCK_TIME });
+  const watched = new Map<string, Set<string>>();
+  const wallet = (address: string, proof = 'signature') => ({
+    address,
+    label: null,
+    proof,
+    primary: false,
+    linkedAt: BLOCK_TIME,
+  });
 
   const standIn = await serve(({ method, url, body }) => {
     const path = url.pathname;
@@ -234,12 +284,19 @@ export async function startUserStandIn(issuer: string): Promise<UserStandIn> {
       }
       if (rest === undefined && method === 'GET') {
         const mine = [...owners].filter(([, owner]) => owner === person).map(([address]) => wallet(address));
-        return { body: { data: mine } };
+        const seen = [...(watched.get(person) ?? [])].map((address) => wallet(address, 'none'));
+        return { body: { data: [...mine, ...seen] } };
       }
       if (rest === undefined) {
         const address = getAddress((body as { message: string }).message.replace('prove ', ''));
         owners.set(address, person);
         return { status: 201, body: wallet(address) };
+      }
+      const watch = /^(0x\w{40})\/watch$/.exec(rest)?.[1];
+      if (watch !== undefined) {
+        if (owners.get(watch) === person) return { body: wallet(watch) };
+        watched.set(person, (watched.get(person) ?? new Set()).add(watch));
+        return { body: wallet(watch, 'none') };
       }
       if (owners.get(rest) !== person) return problem(404, 'not_found');
       if (method === 'DELETE') {

@@ -11,6 +11,8 @@ const optionalText = z
 const walletShape = z.looseObject({
   address: z.string(),
   label: optionalText,
+  proof: z.enum(['signature', 'none']).default('signature'),
+  primary: z.boolean().default(false),
   linkedAt: z.string().nullish(),
   createdAt: z.string().nullish(),
 });
@@ -18,12 +20,17 @@ const walletShape = z.looseObject({
 export interface LinkedWallet {
   readonly address: string;
   readonly label: string | null;
+  /** `none`: watched only. Nothing private hangs on it. */
+  readonly proof: 'signature' | 'none';
+  readonly primary: boolean;
   readonly linkedAt: string;
 }
 
 const toWallet = (raw: z.output<typeof walletShape>): LinkedWallet => ({
   address: raw.address,
   label: raw.label,
+  proof: raw.proof,
+  primary: raw.primary,
   linkedAt: raw.linkedAt ?? raw.createdAt ?? new Date(0).toISOString(),
 });
 
@@ -34,6 +41,11 @@ const listShape = z.union([
 ]);
 
 const challengeShape = z.object({ message: z.string(), expiresAt: z.string() });
+
+export interface WalletChange {
+  readonly label?: string | null | undefined;
+  readonly primary?: true | undefined;
+}
 
 export type People = ReturnType<typeof createPeople>;
 
@@ -64,10 +76,24 @@ export function createPeople({ client }: { client: ServiceClient }) {
         }),
       );
     },
+    async watch(
+      personId: string,
+      address: string,
+      watched: { label?: string | undefined },
+    ): Promise<LinkedWallet> {
+      return toWallet(
+        await client.request({
+          method: 'PUT',
+          path: `${one(personId, address)}/watch`,
+          body: watched,
+          schema: walletShape,
+        }),
+      );
+    },
     async list(personId: string): Promise<LinkedWallet[]> {
       return (await client.request({ method: 'GET', path: base(personId), schema: listShape })).map(toWallet);
     },
-    async update(personId: string, address: string, change: { label: string | null }): Promise<LinkedWallet> {
+    async update(personId: string, address: string, change: WalletChange): Promise<LinkedWallet> {
       return toWallet(
         await client.request({
           method: 'PATCH',

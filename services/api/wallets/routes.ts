@@ -11,6 +11,10 @@ export const walletSchema = z
   .object({
     address: z.string(),
     label: z.string().nullable(),
+    proof: z
+      .enum(['signature', 'none'])
+      .describe('none: watched only; nothing private is told about it and nothing can be done with it'),
+    primary: z.boolean().describe('The wallet that the app shows first; exactly one of the linked ones'),
     linkedAt: isoTime,
   })
   .meta({ id: 'Wallet' });
@@ -93,10 +97,26 @@ export function walletRoutes({ wallets }: { wallets: WalletService }): Route[] {
       },
     }),
     defineRoute({
+      method: 'post',
+      path: '/v1/wallets/watch',
+      operationId: 'watchWallet',
+      summary: 'Watch a wallet without proof',
+      description:
+        'Keeps an address beside your own wallets, to see its public balances and transfers. Private data stay refused until it is linked by proof. Watching twice is watching once.',
+      tags,
+      ...secured('wallets:write', 'person'),
+      query: personQuery,
+      body: z.strictObject({ address: addressSchema, label: label.optional() }),
+      responses: { 200: { description: 'Watched, or linked already.', schema: walletSchema } },
+      errors: ['forbidden', 'not_found', 'conflict', 'dependency_unavailable'],
+      handler: async ({ principal, query, body: { address, ...rest } }) =>
+        reply(200, await wallets.watch(actingFor(principal, query.personId), address, rest)),
+    }),
+    defineRoute({
       method: 'get',
       path: '/v1/wallets',
       operationId: 'listWallets',
-      summary: 'List your linked wallets',
+      summary: 'List your linked and watched wallets',
       tags,
       ...secured('wallets:read', 'person'),
       query: personQuery,
@@ -106,7 +126,7 @@ export function walletRoutes({ wallets }: { wallets: WalletService }): Route[] {
       errors: ['forbidden', 'not_found', 'dependency_unavailable'],
       handler: async ({ principal, query }) =>
         reply(200, {
-          data: await wallets.list(actingFor(principal, query.personId)),
+          data: await wallets.overview(actingFor(principal, query.personId)),
           page: { next: null, hasMore: false },
         }),
     }),
@@ -114,12 +134,19 @@ export function walletRoutes({ wallets }: { wallets: WalletService }): Route[] {
       method: 'patch',
       path: '/v1/wallets/{address}',
       operationId: 'updateWallet',
-      summary: 'Label a linked wallet',
+      summary: 'Label a wallet, or make it the primary one',
       tags,
       ...secured('wallets:write', 'person'),
       params: addressParams,
       query: personQuery,
-      body: z.strictObject({ label: label.nullable().describe('Null removes it') }),
+      body: z
+        .strictObject({
+          label: label.nullable().optional().describe('Null removes it'),
+          primary: z.literal(true).optional().describe('Only a linked wallet can be the primary one'),
+        })
+        .refine((change) => change.label !== undefined || change.primary !== undefined, {
+          error: 'expected label, primary or both',
+        }),
       responses: { 200: { description: 'The wallet as it is now.', schema: walletSchema } },
       errors: ['forbidden', 'not_found', 'conflict', 'invalid_argument', 'dependency_unavailable'],
       handler: async ({ principal, params, query, body }) =>
@@ -129,7 +156,7 @@ export function walletRoutes({ wallets }: { wallets: WalletService }): Route[] {
       method: 'delete',
       path: '/v1/wallets/{address}',
       operationId: 'unlinkWallet',
-      summary: 'Unlink a wallet',
+      summary: 'Unlink a wallet, or stop watching it',
       tags,
       ...secured('wallets:write', 'person'),
       params: addressParams,

@@ -23,7 +23,12 @@ export function createWalletService(deps: { people: People; cache: CacheAside })
 
   return {
     challenge: people.challenge,
-    list: people.list,
+    /** Linked wallets and watched ones. */
+    overview: people.list,
+    /** Only wallets that were proved: what a person may act for. */
+    list: async (personId: string): Promise<LinkedWallet[]> =>
+      (await people.list(personId)).filter((wallet) => wallet.proof === 'signature'),
+    watch: people.watch,
     update: people.update,
     ownerOf,
 

@@ -7,6 +7,7 @@ const PERSONAL = [
   ['preferences', 'preferences', 'version, settings, updated_at'],
   ['email', 'email_addresses', 'address, confirmed_at, blocked_reason'],
   ['wallets', 'wallets', 'address, chain_id, label, kind, linked_at'],
+  ['watchedWallets', 'watched_wallets', 'address, label, created_at'],
   [
     'sessions',
     'sessions',

@@ -28,4 +28,18 @@ create index wallets_history on wallets (linked_at) where history_state = 'waiti
 create index wallets_audited_at on wallets (audited_at);
 create index wallets_reconciled_at on wallets (reconciled_at);`,
   },
+  {
+    id: '0019-wallet-choices',
+    sql: `
+-- The primary wallet is the one that was chosen last; without a choice it is the oldest.
+alter table wallets add column primary_at timestamptz;
+-- Addresses somebody only looks at: nothing was proved, so they give no rights, no notices and no ledger.
+create table watched_wallets (
+  person_id uuid not null references people (id),
+  address text not null,
+  label text,
+  created_at timestamptz not null,
+  primary key (person_id, address)
+);`,
+  },
 ];

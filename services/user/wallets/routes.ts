@@ -4,28 +4,44 @@ import { AppError } from '../../../lib/errors.ts';
 import { defineRoute, type Route, reply } from '../../../lib/http/route.ts';
 import { lineOfText } from '../shared/text.ts';
 import type { Wallets } from './service.ts';
-import type { WalletRow } from './store.ts';
+import type { WalletRow, WatchedRow } from './store.ts';
 
 const walletSchema = z
   .object({
     address: z.string(),
-    chainId: z.number().int(),
+    proof: z.enum(['signature', 'none']).describe('none: watched only, nothing private hangs on it'),
+    primary: z.boolean(),
+    chainId: z.number().int().nullable(),
     label: z.string().nullable(),
-    kind: z.enum(['eoa', 'contract']),
+    kind: z.enum(['eoa', 'contract']).nullable(),
     linkedAt: z.iso.datetime(),
     history: z
       .enum(['reading', 'complete'])
+      .nullable()
       .describe('Whether transfers from before the link are in the ledger yet'),
   })
   .meta({ id: 'LinkedWallet' });
 
-const toJson = (row: WalletRow) => ({
+const toJson = (row: WalletRow & { primary: boolean }) => ({
   address: row.address,
+  proof: 'signature' as const,
+  primary: row.primary,
   chainId: row.chainId,
   label: row.label,
   kind: row.kind,
   linkedAt: row.linkedAt.toISOString(),
   history: row.historyState === 'done' ? ('complete' as const) : ('reading' as const),
+});
+
+const watchedToJson = (row: WatchedRow) => ({
+  address: row.address,
+  proof: 'none' as const,
+  primary: false,
+  chainId: null,
+  label: row.label,
+  kind: null,
+  linkedAt: row.createdAt.toISOString(),
+  history: null,
 });
 
 const person = z.object({ personId: z.uuid() });
@@ -58,6 +74,15 @@ export function walletRoutes(deps: {
   const requirePerson = async (personId: string): Promise<void> => {
     if (!(await exists(personId))) throw new AppError('not_found', 'There is no such person.');
   };
+  async function listOf(personId: string) {
+    const { linked, watched } = await wallets.overview(personId);
+    return [...linked.map(toJson), ...watched.map(watchedToJson)];
+  }
+  async function one(personId: string, address: string) {
+    const found = (await listOf(personId)).find((wallet) => wallet.address === address);
+    if (!found) throw new AppError('not_found', `The wallet ${address} is not linked to this person.`);
+    return found;
+  }
   const base = { tags: ['Wallets (internal)'], auth: ['service'] as const };
   return [
     defineRoute({
@@ -112,7 +137,24 @@ export function walletRoutes(deps: {
           signature: body.signature,
           label: body.label ?? null,
         });
-        return reply(201, toJson(row));
+        return reply(201, await one(params.personId, row.address));
+      },
+    }),
+    defineRoute({
+      ...base,
+      method: 'put',
+      path: '/internal/people/{personId}/wallets/{address}/watch',
+      operationId: 'watchWallet',
+      summary: 'Watch an address without proof',
+      description: 'Gives no rights: no sign-in, no notices, no ledger, nothing private.',
+      params: personAndAddress,
+      body: z.strictObject({ label: lineOfText(60).nullable().optional() }),
+      responses: { 200: { description: 'Watched, or linked already', schema: walletSchema } },
+      errors: ['not_found', 'conflict'],
+      async handler({ params, body }) {
+        await requirePerson(params.personId);
+        await wallets.watch(params.personId, params.address, body.label ?? null);
+        return reply(200, await one(params.personId, params.address));
       },
     }),
     defineRoute({
@@ -120,39 +162,44 @@ export function walletRoutes(deps: {
       method: 'get',
       path: '/internal/people/{personId}/wallets',
       operationId: 'listWallets',
-      summary: 'Linked wallets of a person',
+      summary: 'Linked and watched wallets of a person',
       params: person,
       responses: {
         200: {
-          description: 'In the order in which they were linked',
+          description: 'In the order in which they were linked, the watched ones after them',
           schema: z.object({ data: z.array(walletSchema) }),
         },
       },
       errors: ['not_found'],
       async handler({ params }) {
         await requirePerson(params.personId);
-        return reply(200, { data: (await wallets.list(params.personId)).map(toJson) });
+        return reply(200, { data: await listOf(params.personId) });
       },
     }),
     defineRoute({
       ...base,
       method: 'patch',
       path: '/internal/people/{personId}/wallets/{address}',
-      operationId: 'renameWallet',
-      summary: 'Change the label of a wallet',
+      operationId: 'changeWallet',
+      summary: 'Change the label of a wallet, or make it the primary one',
       params: personAndAddress,
-      body: z.strictObject({ label: lineOfText(60).nullable() }),
+      body: z.strictObject({
+        label: lineOfText(60).nullable().optional(),
+        primary: z.literal(true).optional(),
+      }),
       responses: { 200: { description: 'Changed', schema: walletSchema } },
-      errors: ['not_found'],
-      handler: async ({ params, body }) =>
-        reply(200, toJson(await wallets.rename(params.personId, params.address, body.label))),
+      errors: ['not_found', 'invalid_argument'],
+      async handler({ params, body }) {
+        await wallets.change(params.personId, params.address, body);
+        return reply(200, await one(params.personId, params.address));
+      },
     }),
     defineRoute({
       ...base,
       method: 'delete',
       path: '/internal/people/{personId}/wallets/{address}',
       operationId: 'unlinkWallet',
-      summary: 'Unlink a wallet',
+      summary: 'Unlink a wallet, or stop watching it',
       params: personAndAddress,
       responses: { 204: { description: 'Unlinked' } },
       errors: ['not_found', 'conflict'],

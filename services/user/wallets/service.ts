@@ -2,10 +2,22 @@ import { AppError } from '../../../lib/errors.ts';
 import type { Random } from '../../../lib/random.ts';
 import type { Clock } from '../../../lib/time.ts';
 import type { Db, UserPostgres } from '../shared/database.ts';
-import type { WalletRow, walletStore } from './store.ts';
+import type { WalletRow, WatchedRow, walletStore } from './store.ts';
 
 /** More wallets than anybody needs, few enough that one person cannot burden the event matching. */
 export const MAX_WALLETS = 50;
+/** The same for addresses that are only looked at. */
+export const MAX_WATCHED = 50;
+
+export interface WalletOverview {
+  readonly linked: readonly (WalletRow & { readonly primary: boolean })[];
+  readonly watched: readonly WatchedRow[];
+}
+
+export interface WalletChange {
+  readonly label?: string | null | undefined;
+  readonly primary?: true | undefined;
+}
 
 /** A wallet whose control was proved by a signature. */
 export interface ProvedWallet {
@@ -19,8 +31,12 @@ export interface Wallets {
   link(trx: Db, personId: string, proved: ProvedWallet, label: string | null): Promise<WalletRow>;
   find(db: Db, address: string): Promise<WalletRow | undefined>;
   list(personId: string): Promise<WalletRow[]>;
-  /** @throws AppError `not_found` */
-  rename(personId: string, address: string, label: string | null): Promise<WalletRow>;
+  /** Everything the app shows: proved wallets in the order of linking with the primary one marked, then watched ones. */
+  overview(personId: string): Promise<WalletOverview>;
+  /** @throws AppError `not_found`; `invalid_argument` when an unproved wallet is to be primary */
+  change(personId: string, address: string, change: WalletChange): Promise<void>;
+  /** Looks at an address without proof. @throws AppError `conflict` when there are too many */
+  watch(personId: string, address: string, label: string | null): Promise<void>;
   /** @throws AppError `not_found`, `conflict` when it is the only way to sign in */
   unlink(personId: string, address: string): Promise<void>;
 }
@@ -68,6 +84,13 @@ export function createWallets(deps: {
         historyState: 'waiting',
       };
       await store.insert(trx, row);
+      // Proved now: it is more than looked at, and keeps the name it had.
+      const watched = (await store.watchedBy(trx, personId)).find((w) => w.address === proved.address);
+      if (watched) {
+        await store.unwatch(trx, personId, proved.address);
+        if (label === null && watched.label !== null)
+          await store.setLabel(trx, personId, proved.address, watched.label);
+      }
       await onLinked(trx, row);
       return row;
     },
@@ -75,16 +98,59 @@ export function createWallets(deps: {
     find: (db, address) => store.byAddress(db, address),
     list: (personId) => store.ofPerson(postgres.db, personId),
 
-    async rename(personId, address, label) {
-      if ((await store.setLabel(postgres.db, personId, address, label)) === 0) throw missing(address);
-      return (await store.get(postgres.db, personId, address)) ?? Promise.reject(missing(address));
+    async overview(personId) {
+      const { db } = postgres;
+      const [linked, primary, watched] = await Promise.all([
+        store.ofPerson(db, personId),
+        store.primaryOf(db, personId),
+        store.watchedBy(db, personId),
+      ]);
+      return {
+        linked: linked.map((row) => ({ ...row, primary: row.address === primary?.address })),
+        watched,
+      };
     },
+
+    change: (personId, address, { label, primary }) =>
+      postgres.transaction(async (trx) => {
+        await store.lockPerson(trx, personId);
+        const linked = await store.get(trx, personId, address);
+        if (!linked) {
+          if (!(await store.watchedBy(trx, personId)).some((w) => w.address === address))
+            throw missing(address);
+          if (primary)
+            throw new AppError('invalid_argument', 'A watched wallet cannot be the primary one.', {
+              errors: [
+                { pointer: '/primary', rule: 'proof', detail: 'link the wallet by a signature first' },
+              ],
+            });
+        }
+        if (label !== undefined) {
+          if (linked) await store.setLabel(trx, personId, address, label);
+          else await store.setWatchedLabel(trx, personId, address, label);
+        }
+        if (primary) await store.choosePrimary(trx, personId, address, new Date(clock.now()));
+      }),
+
+    watch: (personId, address, label) =>
+      postgres.transaction(async (trx) => {
+        await store.lockPerson(trx, personId);
+        // A proved wallet is watched already; watching it again must not take its proof away.
+        if (await store.get(trx, personId, address)) return;
+        const watched = await store.watchedBy(trx, personId);
+        if (watched.length >= MAX_WATCHED && !watched.some((w) => w.address === address))
+          throw new AppError('conflict', `A person can watch ${MAX_WATCHED} wallets; remove one first.`);
+        await store.watch(trx, personId, { address, label, createdAt: new Date(clock.now()) });
+      }),
 
     unlink: (personId, address) =>
       postgres.transaction(async (trx) => {
         await store.lockPerson(trx, personId);
         const wallet = await store.get(trx, personId, address);
-        if (!wallet) throw missing(address);
+        if (!wallet) {
+          if ((await store.unwatch(trx, personId, address)) === 0) throw missing(address);
+          return;
+        }
         const wallets = await store.ofPerson(trx, personId);
         if (wallets.length === 1 && !(await hasOtherWayIn(trx, personId)))
           throw new AppError(

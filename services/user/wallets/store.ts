@@ -14,6 +14,13 @@ export interface WalletRow {
   readonly historyState: 'waiting' | 'done';
 }
 
+/** An address that somebody looks at without having proved that it is hers. */
+export interface WatchedRow {
+  readonly address: string;
+  readonly label: string | null;
+  readonly createdAt: Date;
+}
+
 const columns =
   sql.raw(`id, address, person_id as "personId", chain_id as "chainId", label, kind, linked_at as "linkedAt",
   linked_seq as "linkedSeq", linked_block as "linkedBlock", history_state as "historyState"`);
@@ -37,6 +44,54 @@ export const walletStore = {
     return rows(
       db,
       sql<WalletRow>`select ${columns} from wallets where person_id = ${personId} order by linked_at, id`,
+    );
+  },
+
+  /** The wallet that was chosen last as primary, else the oldest. */
+  primaryOf(db: Db, personId: string): Promise<{ address: string } | undefined> {
+    return first(
+      db,
+      sql<{ address: string }>`select address from wallets where person_id = ${personId}
+        order by primary_at desc nulls last, linked_at, id limit 1`,
+    );
+  },
+
+  choosePrimary(db: Db, personId: string, address: string, at: Date): Promise<number> {
+    return affected(
+      db,
+      // Never before an earlier choice, whatever the clock does.
+      sql`update wallets set primary_at = greatest(${at}, (select max(primary_at) + interval '1 microsecond' from wallets
+        where person_id = ${personId})) where person_id = ${personId} and address = ${address}`,
+    );
+  },
+
+  watchedBy(db: Db, personId: string): Promise<WatchedRow[]> {
+    return rows(
+      db,
+      sql<WatchedRow>`select address, label, created_at as "createdAt" from watched_wallets
+        where person_id = ${personId} order by created_at, address`,
+    );
+  },
+
+  async watch(db: Db, personId: string, row: WatchedRow): Promise<void> {
+    await sql`insert into watched_wallets (person_id, address, label, created_at)
+      values (${personId}, ${row.address}, ${row.label}, ${row.createdAt})
+      on conflict (person_id, address) do update set label = coalesce(excluded.label, watched_wallets.label)`.execute(
+      db,
+    );
+  },
+
+  setWatchedLabel(db: Db, personId: string, address: string, label: string | null): Promise<number> {
+    return affected(
+      db,
+      sql`update watched_wallets set label = ${label} where person_id = ${personId} and address = ${address}`,
+    );
+  },
+
+  unwatch(db: Db, personId: string, address: string): Promise<number> {
+    return affected(
+      db,
+      sql`delete from watched_wallets where person_id = ${personId} and address = ${address}`,
     );
   },
 
