@@ -1,7 +1,9 @@
+import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import type { CursorCodec } from '../../../lib/cursor.ts';
 import { defineRoute, type Route, reply } from '../../../lib/http/route.ts';
 import { cursorParam, isoTime, limitParam, listOf } from '../chain/schemas.ts';
+import type { ApiDatabase } from '../database.ts';
 import { clientsOnly } from '../governance/access.ts';
 import { idempotencyErrors, idempotencyHeaders, type RunIdempotent } from '../governance/idempotent.ts';
 import { SCOPE_NAMES } from '../governance/scopes.ts';
@@ -88,14 +90,14 @@ export function clientRoutes(deps: {
     context: Parameters<RunIdempotent>[0],
     operation: string,
     fingerprint: unknown,
-    issue: () => Promise<IssuedCredential>,
+    issue: (trx: Kysely<ApiDatabase>) => Promise<IssuedCredential>,
   ) {
     let secret: string | null = null;
     const answer = await idempotent(
       context,
       operation,
-      async () => {
-        const issued = await issue();
+      async (trx) => {
+        const issued = await issue(trx);
         secret = issued.secret;
         return { status: 201, body: { credential: toCredential(issued.credential), secret: null } };
       },
@@ -125,10 +127,10 @@ export function clientRoutes(deps: {
       responses: { 201: { description: 'Created.', schema: clientSchema } },
       errors: ['dependency_unavailable', ...idempotencyErrors],
       handler: (context) =>
-        idempotent(context, 'createClient', async () => ({
+        idempotent(context, 'createClient', async (trx) => ({
           status: 201,
           body: toClient(
-            await clients.createClient({
+            await clients.createClient(trx, {
               ...context.body,
               requestsPerMinute: context.body.requestsPerMinute ?? null,
               requestsPerDay: context.body.requestsPerDay ?? null,
@@ -212,8 +214,8 @@ export function clientRoutes(deps: {
       handler: (context) => {
         const { params, body } = context;
         const expiresAt = body.expiresAt === null ? null : new Date(body.expiresAt);
-        return issueOnce(context, 'issueCredential', { ...params, ...body }, () =>
-          clients.issue(params.clientId, { ...body, expiresAt }),
+        return issueOnce(context, 'issueCredential', { ...params, ...body }, (trx) =>
+          clients.issue(trx, params.clientId, { ...body, expiresAt }),
         );
       },
     }),
@@ -255,8 +257,8 @@ export function clientRoutes(deps: {
       errors: ['not_found', 'dependency_unavailable', ...idempotencyErrors],
       handler: (context) => {
         const { params, body } = context;
-        return issueOnce(context, 'rotateCredential', { ...params, ...body }, () =>
-          clients.rotate(params.clientId, params.credentialId, body.overlapSeconds),
+        return issueOnce(context, 'rotateCredential', { ...params, ...body }, (trx) =>
+          clients.rotate(trx, params.clientId, params.credentialId, body.overlapSeconds),
         );
       },
     }),

@@ -124,15 +124,19 @@ export function createClientService(deps: {
       };
     },
 
-    async createClient(input: {
-      name: string;
-      scopes: readonly Scope[];
-      allowedSigners: readonly string[];
-      requestsPerMinute: number | null;
-      requestsPerDay: number | null;
-      requestsPerMonth: number | null;
-    }): Promise<ClientRecord> {
-      return store.insertClient(db, { id: random.uuid(), ...input });
+    /** @param on the transaction of the request, as for all that is issued: the effect and its recorded answer commit together. */
+    async createClient(
+      on: Kysely<ApiDatabase>,
+      input: {
+        name: string;
+        scopes: readonly Scope[];
+        allowedSigners: readonly string[];
+        requestsPerMinute: number | null;
+        requestsPerDay: number | null;
+        requestsPerMonth: number | null;
+      },
+    ): Promise<ClientRecord> {
+      return store.insertClient(on, { id: random.uuid(), ...input });
     },
 
     listClients: (after: string | undefined, limit: number) => store.listClients(after, limit),
@@ -151,6 +155,7 @@ export function createClientService(deps: {
 
     /** Issues an API key or an OAuth client secret. */
     async issue(
+      on: Kysely<ApiDatabase>,
       clientId: string,
       input: {
         kind: 'api-key' | 'oauth-secret';
@@ -167,7 +172,7 @@ export function createClientService(deps: {
         });
       }
       const made = newCredential(input.kind, random);
-      const credential = await store.insertCredential(db, {
+      const credential = await store.insertCredential(on, {
         id: made.id,
         clientId,
         secretHash: made.hash,
@@ -177,25 +182,28 @@ export function createClientService(deps: {
     },
 
     /** A new secret beside the old one, which ends after `overlapSeconds`. */
-    async rotate(clientId: string, credentialId: string, overlapSeconds: number): Promise<IssuedCredential> {
+    async rotate(
+      on: Kysely<ApiDatabase>,
+      clientId: string,
+      credentialId: string,
+      overlapSeconds: number,
+    ): Promise<IssuedCredential> {
       const old = (await store.listCredentials(clientId, ['api-key', 'oauth-secret'])).find(
         (c) => c.id === credentialId,
       );
       if (!old || old.revokedAt) throw new AppError('not_found', 'There is no such live credential.');
       const made = newCredential(old.kind, random);
-      const credential = await transaction(async (trx) => {
-        await store.endCredential(trx, clientId, credentialId, {
-          expiresAt: new Date(clock.now() + overlapSeconds * 1000),
-        });
-        return store.insertCredential(trx, {
-          id: made.id,
-          clientId,
-          kind: old.kind,
-          secretHash: made.hash,
-          label: old.label,
-          scopes: old.scopes,
-          expiresAt: null,
-        });
+      await store.endCredential(on, clientId, credentialId, {
+        expiresAt: new Date(clock.now() + overlapSeconds * 1000),
+      });
+      const credential = await store.insertCredential(on, {
+        id: made.id,
+        clientId,
+        kind: old.kind,
+        secretHash: made.hash,
+        label: old.label,
+        scopes: old.scopes,
+        expiresAt: null,
       });
       remembered.delete(credentialId);
       return { credential, secret: made.text };

@@ -52,36 +52,52 @@ export function keyOf(context: Keyed, operation: string): { key: string; scoped:
   return { key, scoped: scopedKey(context.principal, operation, key) };
 }
 
+interface Effect<T> {
+  /**
+   * Runs first and outside the database transaction: whatever asks other services. No connection is held while they
+   * answer, and nothing of it needs undoing. It is skipped when the answer is known already.
+   */
+  readonly prepare: () => Promise<T>;
+  /** Runs in the transaction that also records the answer; only the database from here on. */
+  readonly act: (trx: Transaction<ApiDatabase>, prepared: T) => Promise<{ status: number; body: unknown }>;
+}
+
 export type RunIdempotent = ReturnType<typeof createIdempotent>;
+
+/** Not an answer: the key is new. */
+class NotYet extends Error {}
 
 /**
  * Runs a creating request at most once per principal and key. The effect is made in the same database transaction as
- * the record of its answer; effects elsewhere (the gateway) must carry `scoped` as their own idempotency key, so that
- * a crash in between is repaired by the retry.
+ * the record of its answer: a crash leaves both or neither.
  */
 export function createIdempotent(postgres: Pick<Postgres<ApiDatabase>, 'transaction'>) {
-  return async (
+  return async <T>(
     context: Keyed,
     operation: string,
-    act: (trx: Transaction<ApiDatabase>, scoped: string) => Promise<{ status: number; body: unknown }>,
+    effect: Effect<T> | Effect<T>['act'],
     /** What distinguishes one request from another; by default its body. */
     fingerprint: unknown = context.body,
   ): Promise<Reply> => {
-    const { key, scoped } = keyOf(context, operation);
-    const answer = await postgres.transaction((trx) =>
-      withIdempotency(
-        trx,
-        { principal: principalKey(context.principal), operation, key, body: fingerprint ?? null },
-        () => act(trx, scoped),
-      ),
-    );
-    return reply(answer.status, answer.body, answer.replayed ? { [REPLAYED_HEADER]: 'true' } : {});
+    const { key } = keyOf(context, operation);
+    const request = { principal: principalKey(context.principal), operation, key, body: fingerprint ?? null };
+    const inTransaction = (
+      make: (trx: Transaction<ApiDatabase>) => Promise<{ status: number; body: unknown }>,
+    ) => postgres.transaction((trx) => withIdempotency(trx, request, () => make(trx)));
+    const told = (answer: { status: number; body: unknown; replayed: boolean }): Reply =>
+      reply(answer.status, answer.body, answer.replayed ? { [REPLAYED_HEADER]: 'true' } : {});
+    if (typeof effect === 'function') return told(await inTransaction((trx) => effect(trx, undefined as T)));
+    try {
+      return told(await inTransaction(() => Promise.reject(new NotYet())));
+    } catch (error) {
+      if (!(error instanceof NotYet)) throw error;
+    }
+    const prepared = await effect.prepare();
+    return told(await inTransaction((trx) => effect.act(trx, prepared)));
   };
 }
 
 export type RunIdempotentOutside = ReturnType<typeof createIdempotentOutside>;
-
-class NotYet extends Error {}
 
 /**
  * The same promise for effects that are idempotent by nature and must not run inside a database transaction (they

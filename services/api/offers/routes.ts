@@ -109,17 +109,19 @@ export function offerRoutes(deps: {
       responses: { 201: { description: 'Published.', schema: offerSchema } },
       errors: ['invalid_argument', ...errors, ...idempotencyErrors],
       handler: (context) =>
-        idempotent(context, 'publishPartnerOffer', async (trx) => {
-          const { price, endsAt, ...rest } = context.body;
-          const priceRaw = parsePositive(price, (await rejuveToken()).decimals, '/price').toString();
-          return {
-            status: 201,
-            body: await offers.publish(trx, context.principal.id, {
-              ...rest,
-              priceRaw,
-              endsAt: endsAt === null ? null : new Date(endsAt),
-            }),
-          };
+        idempotent(context, 'publishPartnerOffer', {
+          prepare: rejuveToken,
+          act: async (trx, { decimals }) => {
+            const { price, endsAt, ...rest } = context.body;
+            return {
+              status: 201,
+              body: await offers.publish(trx, context.principal.id, {
+                ...rest,
+                priceRaw: parsePositive(price, decimals, '/price').toString(),
+                endsAt: endsAt === null ? null : new Date(endsAt),
+              }),
+            };
+          },
         }),
     }),
     defineRoute({
@@ -142,16 +144,16 @@ export function offerRoutes(deps: {
         return idempotent(
           context,
           'redeemPartnerOffer',
-          async (trx) => ({
-            status: 201,
-            body: await offers.reserve(
-              trx,
-              principal,
-              actingFor(principal, query.personId),
-              params.id,
-              body.wallet,
-            ),
-          }),
+          {
+            prepare: () =>
+              offers.prepareReservation(
+                principal,
+                actingFor(principal, query.personId),
+                params.id,
+                body.wallet,
+              ),
+            act: async (trx, prepared) => ({ status: 201, body: await offers.reserve(trx, prepared) }),
+          },
           { ...params, ...body },
         );
       },

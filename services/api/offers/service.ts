@@ -184,14 +184,28 @@ export function createOfferService(deps: {
     list: async (before: string | undefined, limit: number) =>
       Promise.all((await store.listOffers(new Date(clock.now()), before, limit)).map(viewOffer)),
 
-    /** @param on the transaction of the request, so that the reservation and its answer commit together. */
-    async reserve(on: Db, principal: Principal, personId: string, offerId: string, wallet: string) {
+    /** Everything about a reservation that other services have to say. @throws AppError not_found, conflict, forbidden */
+    async prepareReservation(principal: Principal, personId: string, offerId: string, wallet: string) {
       const offer = await store.findOffer(offerId);
       if (!offer) throw new AppError('not_found', 'There is no such offer.');
       if (offer.endsAt && offer.endsAt.getTime() <= clock.now())
         throw new AppError('conflict', 'The offer has ended.');
       const owner = await wallets.requireOwner(principal, wallet);
       if (owner !== personId) throw new AppError('forbidden', 'Pay with a linked wallet of the person.');
+      await rejuveToken();
+      return { personId, offerId, wallet, priceRaw: offer.priceRaw };
+    },
+
+    /** @param on the transaction of the request, so that the reservation and its answer commit together. */
+    async reserve(
+      on: Db,
+      {
+        personId,
+        offerId,
+        wallet,
+        priceRaw,
+      }: Pick<Redemption, 'personId' | 'offerId' | 'wallet' | 'priceRaw'>,
+    ) {
       const id = random.uuid();
       await store.expire(on, new Date(clock.now()));
       const reserved = await store.reserve(on, {
@@ -199,7 +213,7 @@ export function createOfferService(deps: {
         offerId,
         personId,
         wallet,
-        priceRaw: offer.priceRaw,
+        priceRaw,
         until: new Date(clock.now() + RESERVATION_MS),
       });
       if (!reserved) throw new AppError('conflict', 'The offer is sold out.');

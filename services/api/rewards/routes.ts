@@ -116,18 +116,20 @@ export function rewardRoutes(deps: {
       responses: { 201: { description: 'Published.', schema: publishedSchema } },
       errors: ['invalid_argument', ...errors, ...idempotencyErrors],
       handler: (context) =>
-        idempotent(context, 'publishEarningOpportunity', async (trx) => {
-          const { reward, startsAt, endsAt, ...rest } = context.body;
-          const { decimals } = await rejuveToken();
-          return {
-            status: 201,
-            body: await rewards.publish(trx, {
-              ...rest,
-              rewardRaw: parsePositive(reward, decimals, '/reward').toString(),
-              startsAt: startsAt === undefined ? new Date() : new Date(startsAt),
-              endsAt: endsAt === null ? null : new Date(endsAt),
-            }),
-          };
+        idempotent(context, 'publishEarningOpportunity', {
+          prepare: rejuveToken,
+          act: async (trx, { decimals }) => {
+            const { reward, startsAt, endsAt, ...rest } = context.body;
+            return {
+              status: 201,
+              body: await rewards.publish(trx, {
+                ...rest,
+                rewardRaw: parsePositive(reward, decimals, '/reward').toString(),
+                startsAt: startsAt === undefined ? new Date() : new Date(startsAt),
+                endsAt: endsAt === null ? null : new Date(endsAt),
+              }),
+            };
+          },
         }),
     }),
     defineRoute({
