@@ -124,6 +124,7 @@ export async function startApi(
     chainId: config.CHAIN_ID,
     confirmations: manifest.confirmations,
     wallets,
+    clock,
     random,
   });
   const verification = createVerificationService({
@@ -174,6 +175,7 @@ export async function startApi(
   });
   const metadata = createMetadataReader({
     ipfsGateway: config.IPFS_GATEWAY,
+    cache,
     metadataDir: config.METADATA_DIR,
   });
   scope.defer('metadata reader', () => metadata.close());

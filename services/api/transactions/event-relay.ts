@@ -4,7 +4,7 @@ import type { Logger } from '../../../lib/log.ts';
 import type { Clock } from '../../../lib/time.ts';
 import { gatewayTransaction } from '../chain/gateway-shapes.ts';
 import { createParser } from './event-parser.ts';
-import { toView } from './view.ts';
+import { type TransactionView, toView } from './view.ts';
 
 /** Shows the gateway's events of one transaction to the caller, each as the API's own view. */
 export async function relayTransactionEvents(options: {
@@ -31,6 +31,30 @@ export async function relayTransactionEvents(options: {
     if (!signal.aborted) log.info({ err, transaction: id }, 'the event stream of a transaction broke off');
   } finally {
     source.body.destroy();
+    out.close();
+  }
+}
+
+/** Sends the states of a transaction that a wallet signed, until the last one. */
+export async function sendStates(options: {
+  first: IteratorResult<{ id: string; view: TransactionView }>;
+  states: AsyncGenerator<{ id: string; view: TransactionView }>;
+  id: string;
+  req: Request;
+  res: Response;
+  log: Logger;
+  clock: Clock;
+}): Promise<void> {
+  const { first, states, id, req, res, log, clock } = options;
+  const out = openEventStream(req, res, { clock });
+  out.signal.addEventListener('abort', () => void states.return(undefined));
+  try {
+    for (let next = first; !next.done; next = await states.next())
+      if (!out.send({ id: next.value.id, event: 'state', data: next.value.view })) break;
+  } catch (err) {
+    if (!out.signal.aborted) log.info({ err, transaction: id }, 'the states of a transaction cannot be read');
+  } finally {
+    await states.return(undefined);
     out.close();
   }
 }

@@ -4,6 +4,7 @@ import { AppError } from '../../../lib/errors.ts';
 import { type ChainReader, RpcError } from '../chain/chain-reader.ts';
 import type { Contracts } from '../chain/contracts.ts';
 import type { AsOf, Token } from '../chain/schemas.ts';
+import type { Fees } from './submission-service.ts';
 
 export interface PrepareRequest {
   readonly from: string;
@@ -13,6 +14,8 @@ export interface PrepareRequest {
   readonly to?: string | undefined;
   readonly data?: string | undefined;
   readonly value?: string | undefined;
+  /** Replaces a transaction that waits: its nonce, and at least these fees. */
+  readonly replaces?: { readonly nonce: number; readonly fees: Fees } | undefined;
 }
 
 /** A quarter more than estimated: state may change between the estimate and the block. */
@@ -37,6 +40,9 @@ export function revertReason(data: unknown, abi?: Interface): string | undefined
   }
   return `error ${data.slice(0, 10)}`;
 }
+
+// biome-ignore lint/complexity/useMathMinMax: Math.max knows no bigint.
+const highest = (...fees: bigint[]): bigint => fees.reduce((a, b) => (a > b ? a : b));
 
 export type PrepareService = ReturnType<typeof createPrepareService>;
 
@@ -82,6 +88,8 @@ export function createPrepareService(deps: {
   async function summarise(request: PrepareRequest): Promise<string> {
     const wei = BigInt(request.value ?? '0');
     const coin = wei > 0n ? ` and send ${formatAmount(wei, 18).formatted} ETH along` : '';
+    if (request.replaces)
+      return `Cancel your transaction with nonce ${request.replaces.nonce} by sending nothing to yourself in its place.`;
     if (request.contract === undefined) {
       if ((request.data ?? '0x') === '0x')
         return `Send ${formatAmount(wei, 18).formatted} ETH to ${request.to}.`;
@@ -124,9 +132,16 @@ export function createPrepareService(deps: {
           .map(([fee]) => BigInt(fee ?? '0x0'))
           .sort((a, b) => (a < b ? -1 : 1));
         const median = rewards[Math.floor(rewards.length / 2)] ?? 0n;
-        const maxPriorityFeePerGas = median > MIN_PRIORITY_FEE ? median : MIN_PRIORITY_FEE;
+        const maxPriorityFeePerGas = highest(
+          median,
+          MIN_PRIORITY_FEE,
+          request.replaces?.fees.maxPriorityFeePerGas ?? 0n,
+        );
         const baseFee = BigInt(history.baseFeePerGas.at(-1) ?? '0x0');
-        const maxFeePerGas = baseFee * BASE_FEE_FACTOR + maxPriorityFeePerGas;
+        const maxFeePerGas = highest(
+          baseFee * BASE_FEE_FACTOR + maxPriorityFeePerGas,
+          request.replaces?.fees.maxFeePerGas ?? 0n,
+        );
         const gasLimit = (BigInt(gas) * GAS_RESERVE_PERCENT) / 100n;
         return {
           asOf,
@@ -136,7 +151,7 @@ export function createPrepareService(deps: {
             chainId,
             from: request.from,
             to,
-            nonce: Number(nonce),
+            nonce: request.replaces?.nonce ?? Number(nonce),
             data,
             value: value.toString(),
             gasLimit: gasLimit.toString(),

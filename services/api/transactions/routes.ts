@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { AppError } from '../../../lib/errors.ts';
 import { defineRoute, type Route, reply, stream } from '../../../lib/http/route.ts';
 import type { Clock } from '../../../lib/time.ts';
 import { listOf } from '../chain/schemas.ts';
 import { clientsOnly, secured } from '../governance/access.ts';
 import { idempotencyErrors, idempotencyHeaders, keyOf } from '../governance/idempotent.ts';
-import { relayTransactionEvents } from './event-relay.ts';
+import { relayTransactionEvents, sendStates } from './event-relay.ts';
 import { createTransactionBody, transactionsQuery } from './schemas.ts';
 import type { TransactionService } from './service.ts';
 import type { SubmissionService } from './submission-service.ts';
@@ -95,15 +96,30 @@ export function transactionRoutes(deps: {
       operationId: 'cancelTransaction',
       summary: 'Cancel a transaction that is not mined yet',
       description:
-        'One that was sent already is cancelled by a replacement at the same nonce, which may lose the race.',
+        'One that was sent already is cancelled by a replacement at the same nonce, which may lose the race. One that a wallet signed can only be cancelled by that wallet: the answer (409) says how.',
       tags,
       ...secured('transactions:write', 'principal'),
       params: idParams,
       requestHeaders: idempotencyHeaders,
       responses: { 202: { description: 'The cancellation is under way.', schema: transactionSchema } },
-      errors: ['not_found', 'conflict', 'invalid_argument', 'dependency_unavailable', ...idempotencyErrors],
+      errors: [
+        'not_found',
+        'conflict',
+        'invalid_argument',
+        'chain_unavailable',
+        'dependency_unavailable',
+        ...idempotencyErrors,
+      ],
       handler: async (context) => {
         const { scoped } = keyOf(context, `cancelTransaction:${context.params.id}`);
+        const { id } = context.params;
+        if (submissions.isOurs(id)) {
+          await submissions.cancellationOf(context.principal, id);
+          throw new AppError(
+            'conflict',
+            `Only your wallet can cancel what it signed: send {"cancels": "${id}"} to /v1/transactions/prepare, sign the answer and submit it.`,
+          );
+        }
         return reply(202, toView(await transactions.cancel(context.principal, context.params.id, scoped)));
       },
     }),
@@ -121,9 +137,15 @@ export function transactionRoutes(deps: {
         'last-event-id': z.string().max(128).optional().describe('Id of the last event that was received'),
       }),
       responses: { 200: { description: 'The stream.', contentType: 'text/event-stream' } },
-      errors: ['not_found', 'dependency_unavailable'],
+      errors: ['not_found', 'chain_unavailable', 'dependency_unavailable'],
       timeoutMs: 0,
       handler: async ({ principal, params, headers, signal, req, res, log }) => {
+        if (submissions.isOurs(params.id)) {
+          const states = submissions.follow(principal, params.id, headers['last-event-id'], signal);
+          // Refused here, before the stream has begun.
+          const first = await states.next();
+          return stream(() => sendStates({ first, states, id: params.id, req, res, log, clock }));
+        }
         const source = await transactions.openEvents(principal, params.id, headers['last-event-id'], signal);
         return stream(() => relayTransactionEvents({ source, id: params.id, req, res, signal, log, clock }));
       },

@@ -2,6 +2,7 @@ import { Transaction } from 'ethers';
 import { AppError } from '../../../lib/errors.ts';
 import type { Principal } from '../../../lib/http/route.ts';
 import type { Random } from '../../../lib/random.ts';
+import type { Clock } from '../../../lib/time.ts';
 import { type ChainReader, RpcError } from '../chain/chain-reader.ts';
 import { mayReadRecordOf, principalKey } from '../governance/authorise.ts';
 import type { WalletService } from '../wallets/service.ts';
@@ -10,6 +11,17 @@ import type { TransactionView } from './view.ts';
 
 /** Answers of nodes that hold these very bytes already: it is on its way, as wanted. */
 const KNOWN = /already known|known transaction|already imported|already in mempool/i;
+
+/** How often an open event stream looks for a new state; both questions are answered from the gateway's cache. */
+const FOLLOW_MS = 1_000;
+
+export interface Fees {
+  readonly maxFeePerGas: bigint;
+  readonly maxPriorityFeePerGas: bigint;
+}
+
+/** Nodes want a replacement to offer a tenth more of both fees; an eighth, rounded up, satisfies all of them. */
+const outbid = (fee: bigint | null): bigint => ((fee ?? 0n) * 9n + 7n) / 8n;
 
 interface Receipt {
   readonly blockNumber: string;
@@ -26,9 +38,10 @@ export function createSubmissionService(deps: {
   chainId: number;
   confirmations: number;
   wallets: Pick<WalletService, 'requireOwner'>;
+  clock: Clock;
   random: Pick<Random, 'uuid'>;
 }) {
-  const { store, chain, chainId, confirmations, wallets, random } = deps;
+  const { store, chain, chainId, confirmations, wallets, clock, random } = deps;
 
   const refuse = (rule: string, detail: string, message: string, cause?: unknown): AppError =>
     new AppError('invalid_argument', message, {
@@ -61,22 +74,47 @@ export function createSubmissionService(deps: {
     return transaction;
   }
 
+  /** Height of the newest final block; undefined where the chain does not tell. */
+  async function finalizedHeight(): Promise<number | undefined> {
+    try {
+      const block = await chain.call<{ number: string } | null>('eth_getBlockByNumber', ['finalized', false]);
+      return block === null ? undefined : Number(block.number);
+    } catch (error) {
+      if (error instanceof RpcError) return undefined;
+      throw error;
+    }
+  }
+
   /** How far it is, from what the chain says now. */
   async function view(entry: Submitted): Promise<TransactionView> {
-    const [receipt, head] = await Promise.all([
+    const [receipt, head, finalized] = await Promise.all([
       chain.call<Receipt | null>('eth_getTransactionReceipt', [entry.hash]),
       chain.latest(),
+      finalizedHeight(),
     ]);
+    const nonceUsed =
+      !receipt &&
+      Number(
+        await chain.call<string>('eth_getTransactionCount', [
+          entry.from,
+          `0x${(finalized ?? Math.max(0, head.blockNumber - confirmations)).toString(16)}`,
+        ]),
+      ) > entry.nonce;
     const blockNumber = receipt ? Number(receipt.blockNumber) : null;
     const depth = blockNumber === null ? 0 : Math.max(0, head.blockNumber - blockNumber);
     const reverted = receipt?.status === '0x0';
+    // Without a receipt and with its nonce used in a block that stays, another transaction took its place for good.
     const state = !receipt
-      ? 'submitted'
+      ? nonceUsed
+        ? 'replaced'
+        : 'submitted'
       : reverted
         ? 'failed'
-        : depth >= confirmations
-          ? 'confirmed'
-          : 'included';
+        : blockNumber !== null && finalized !== undefined && blockNumber <= finalized
+          ? 'finalized'
+          : depth >= confirmations
+            ? 'confirmed'
+            : 'included';
     return {
       id: entry.id,
       chainId,
@@ -94,7 +132,9 @@ export function createSubmissionService(deps: {
       confirmations: depth,
       error: reverted
         ? { code: 'transaction_reverted', message: 'The transaction failed in its block.' }
-        : null,
+        : state === 'replaced'
+          ? { code: 'nonce_used', message: 'Another transaction of the wallet took its nonce.' }
+          : null,
       purpose: null,
       createdAt: entry.createdAt.toISOString(),
       updatedAt: new Date(Math.max(Date.parse(head.blockTime), entry.createdAt.getTime())).toISOString(),
@@ -128,6 +168,14 @@ export function createSubmissionService(deps: {
     }
   }
 
+  async function own(principal: Principal, id: string): Promise<Submitted> {
+    const entry = await store.find(id);
+    if (!entry || !mayReadRecordOf(principal, entry.principal)) {
+      throw new AppError('not_found', 'There is no such transaction.');
+    }
+    return entry;
+  }
+
   return {
     isOurs: (id: string): boolean => id.startsWith('wtx-'),
 
@@ -153,14 +201,61 @@ export function createSubmissionService(deps: {
     },
 
     async get(principal: Principal, id: string): Promise<TransactionView> {
-      const entry = await store.find(id);
-      if (!entry || !mayReadRecordOf(principal, entry.principal)) {
-        throw new AppError('not_found', 'There is no such transaction.');
-      }
+      const entry = await own(principal, id);
       const now = await view(entry);
       // Nodes forget what waits too long; sending the same bytes again can do no harm.
       if (now.state === 'submitted') await broadcast(entry.raw).catch(() => undefined);
       return now;
+    },
+
+    /**
+     * What a wallet signs to cancel its own transaction: nothing, to itself, at the same nonce, for higher fees.
+     * @throws AppError not_found; conflict when it is too late
+     */
+    async cancellationOf(
+      principal: Principal,
+      id: string,
+    ): Promise<{ from: string; nonce: number; fees: Fees }> {
+      const entry = await own(principal, id);
+      const { state } = await view(entry);
+      if (state !== 'submitted')
+        throw new AppError('conflict', `The transaction is ${state}; it cannot be cancelled any more.`);
+      const sent = Transaction.from(entry.raw);
+      return {
+        from: entry.from,
+        nonce: entry.nonce,
+        fees: {
+          maxFeePerGas: outbid(sent.maxFeePerGas ?? sent.gasPrice),
+          maxPriorityFeePerGas: outbid(sent.maxPriorityFeePerGas ?? sent.gasPrice),
+        },
+      };
+    },
+
+    /** Every state from now to the last one, each with its id for `Last-Event-ID`. */
+    async *follow(
+      principal: Principal,
+      id: string,
+      lastEventId: string | undefined,
+      signal: AbortSignal,
+    ): AsyncGenerator<{ id: string; view: TransactionView }> {
+      const entry = await own(principal, id);
+      let told = lastEventId;
+      while (!signal.aborted) {
+        const now = await view(entry);
+        // A reorg may take it to another block of the same state: that is news too.
+        const eventId = `${now.state}:${now.blockHash ?? '-'}`;
+        if (eventId !== told) {
+          told = eventId;
+          yield { id: eventId, view: now };
+        }
+        if (now.state === 'finalized' || now.state === 'replaced') return;
+        if (now.state === 'failed' && now.blockNumber !== null) {
+          const finalized = await finalizedHeight();
+          if (finalized !== undefined && now.blockNumber <= finalized) return;
+        }
+        if (now.state === 'submitted') await broadcast(entry.raw).catch(() => undefined);
+        await clock.sleep(FOLLOW_MS, signal).catch(() => undefined);
+      }
     },
 
     async list(principal: Principal, before: string | undefined, limit: number): Promise<Submitted[]> {

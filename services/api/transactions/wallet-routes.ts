@@ -50,6 +50,12 @@ const prepareBody = z
       value,
     }),
     z.strictObject({ from: addressSchema, to: addressSchema, data: hexSchema(32_768).optional(), value }),
+    z.strictObject({
+      cancels: z
+        .string()
+        .regex(/^wtx-[0-9a-f-]{36}$/, 'expected the id of a transaction that you signed and submitted')
+        .describe('Answers the transaction that cancels this one when your wallet signs it'),
+    }),
   ])
   .meta({ id: 'PrepareTransaction' });
 
@@ -75,14 +81,20 @@ export function walletTransactionRoutes(deps: {
       body: prepareBody,
       responses: { 200: { description: 'To be signed by the wallet.', schema: preparedSchema } },
       errors: [
+        'conflict',
         'forbidden',
         'invalid_argument',
         'insufficient_funds',
+        'not_found',
         'transaction_reverted',
         'chain_unavailable',
         'dependency_unavailable',
       ],
       handler: async ({ principal, body }) => {
+        if ('cancels' in body) {
+          const { from, nonce, fees } = await submissions.cancellationOf(principal, body.cancels);
+          return reply(200, await prepare.prepare({ from, to: from, replaces: { nonce, fees } }));
+        }
         await wallets.requireOwner(principal, body.from);
         return reply(200, await prepare.prepare(body));
       },
