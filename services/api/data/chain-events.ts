@@ -32,7 +32,11 @@ export function tagsOf(event: GatewayEvent): string[] {
     case 'identity.destroyed':
       return [...wallet(data.owner), ...nft(data.tokenId)];
     case 'metadata.updated':
-      return nft(data.tokenId);
+      return data.tokenId === data.toTokenId
+        ? nft(data.tokenId)
+        : event.contract
+          ? [`nfts:${toChecksum(event.contract.address)}`]
+          : [];
     case 'attestation.created':
     case 'attestation.revoked':
       return wallet(data.recipient).map((tag) => tag.replace('wallet:', 'attestations:'));

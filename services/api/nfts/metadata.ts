@@ -3,12 +3,24 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { toChecksum } from '../../../lib/address.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { bareHost, isPublicAddress, publicOnlyLookup } from '../../../lib/http/public-address.ts';
+import type { CacheAside } from '../data/cache-aside.ts';
 
 /** Metadata documents are small; a larger one is refused, not truncated. */
 const MAX_BYTES = 512 * 1024;
 const TIMEOUT_MS = 5_000;
+/** Longest time that a document is answered without asking its server again. */
+const KEEP_MS = 3_600_000;
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return '..';
+  }
+}
 
 export interface Metadata {
   readonly document: Record<string, unknown>;
@@ -60,13 +72,23 @@ export type MetadataReader = ReturnType<typeof createMetadataReader>;
  * Sizes and times are bounded, private addresses are refused.
  * @param metadataDir development only: a folder whose files answer `metadata:<name>` URIs.
  */
-export function createMetadataReader(options: { ipfsGateway: string; metadataDir?: string | undefined }) {
-  // No redirect is followed, and the names of strangers' URLs must be public ones.
-  const agent = new Agent({ connect: { timeout: TIMEOUT_MS, lookup: publicOnlyLookup() } });
+export function createMetadataReader(options: {
+  ipfsGateway: string;
+  cache: Pick<CacheAside, 'get'>;
+  metadataDir?: string | undefined;
+}) {
+  const { cache } = options;
+  // No redirect is followed, and the names of strangers' URLs must be public ones. The gateway is the operator's choice.
+  const strangers = new Agent({ connect: { timeout: TIMEOUT_MS, lookup: publicOnlyLookup() } });
+  const ownGateway = new Agent({ connect: { timeout: TIMEOUT_MS } });
 
-  async function fetchBytes(url: URL): Promise<Uint8Array> {
+  function fetchFromStranger(url: URL): Promise<Uint8Array> {
     const literal = bareHost(url.hostname);
     if (isIP(literal) && !isPublicAddress(literal)) throw refuse('its URI names a private address');
+    return fetchBytes(url, strangers);
+  }
+
+  async function fetchBytes(url: URL, agent: Agent): Promise<Uint8Array> {
     try {
       const answer = await request(url, {
         dispatcher: agent,
@@ -106,15 +128,39 @@ export function createMetadataReader(options: { ipfsGateway: string; metadataDir
     }
     if (uri.startsWith('ipfs://')) {
       const path = uri.slice('ipfs://'.length).replace(/^ipfs\//, '');
-      return fetchBytes(new URL(`${options.ipfsGateway}/ipfs/${path}`));
+      // A path with dots in it would leave /ipfs/ and reach whatever else the gateway's host serves.
+      if (
+        !/^[A-Za-z0-9]{10,120}(\/[^/?#]{1,255}){0,20}$/.test(path) ||
+        /(^|\/)\.\.?(\/|$)/.test(decoded(path))
+      )
+        throw refuse('its ipfs: URI names no content id');
+      return fetchBytes(new URL(`${options.ipfsGateway}/ipfs/${path}`), ownGateway);
     }
-    if (uri.startsWith('https://') && URL.canParse(uri)) return fetchBytes(new URL(uri));
+    if (uri.startsWith('https://') && URL.canParse(uri)) return fetchFromStranger(new URL(uri));
     throw refuse('its URI is none of data:, ipfs:, https:');
   }
 
   return {
-    /** @throws AppError invalid_argument (it will never work), dependency_unavailable (it may work later) */
-    read: async (uri: string): Promise<Metadata> => parse(await bytesOf(uri)),
-    close: () => agent.close(),
+    /**
+     * The document of a token, from the cache while nothing says that it changed (ERC-4906 events, an hour at most).
+     * @throws AppError invalid_argument (it will never work), dependency_unavailable (it may work later)
+     */
+    read(token: { address: string; tokenId: string }, uri: string): Promise<Metadata> {
+      // What stands in the URI itself is cheaper to decode than to look up, and may be larger than a key should be.
+      if (uri.startsWith('data:')) return bytesOf(uri).then(parse);
+      const hash = createHash('sha256').update(uri).digest('base64url');
+      const address = toChecksum(token.address);
+      return cache.get(
+        {
+          key: `metadata:${address}:${token.tokenId}:${hash}`,
+          ttlMs: KEEP_MS,
+          tags: [`nft:${address}:${token.tokenId}`, `nfts:${address}`],
+        },
+        async () => parse(await bytesOf(uri)),
+      );
+    },
+    async close() {
+      await Promise.all([strangers.close(), ownGateway.close()]);
+    },
   };
 }

@@ -147,7 +147,7 @@ export function nftRoutes(deps: {
         const { asOf, nft } = await statusOf(name, address, tokenId);
         if (!nft.exists || nft.tokenUri === null)
           throw new AppError('not_found', `${name} ${tokenId} does not exist.`);
-        const { document, etag } = await metadata.read(nft.tokenUri);
+        const { document, etag } = await metadata.read({ address, tokenId }, nft.tokenUri);
         const cached = { etag, 'cache-control': 'private, max-age=60' };
         const known = (headers['if-none-match'] ?? '')
           .split(',')

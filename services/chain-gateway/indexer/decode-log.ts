@@ -15,6 +15,9 @@ const platform = new Interface([
   'event DataSubmitted(address indexed dataOwner, uint256 indexed dataOwnerId, bytes dataHash)',
   'event PermissionGranted(uint256 indexed dataOwnerId, uint256 requesterId, uint256 nextProductUID, bytes dataHash, bytes32 permissionHash)',
   'event Attested(address indexed recipient, address indexed attester, bytes32 uid, bytes32 indexed schemaUID)',
+  // ERC-4906
+  'event MetadataUpdate(uint256 tokenId)',
+  'event BatchMetadataUpdate(uint256 fromTokenId, uint256 toTokenId)',
   'event Revoked(address indexed recipient, address indexed attester, bytes32 uid, bytes32 indexed schemaUID)',
 ]);
 
@@ -32,6 +35,8 @@ export const FOLLOWED_TOPICS: readonly string[] = [
     'PermissionGranted',
     'Attested',
     'Revoked',
+    'MetadataUpdate',
+    'BatchMetadataUpdate',
   ].map((name) => topicOf(platform, name)),
 ];
 
@@ -78,6 +83,10 @@ function bodiesOf(description: LogDescription, isNft: boolean): EventBody[] {
       return [{ type: 'attestation.created', recipient: a[0], attester: a[1], uid: a[2], schema: a[3] }];
     case 'Revoked':
       return [{ type: 'attestation.revoked', recipient: a[0], attester: a[1], uid: a[2], schema: a[3] }];
+    case 'MetadataUpdate':
+      return [{ type: 'metadata.updated', tokenId: a[0], toTokenId: a[0] }];
+    case 'BatchMetadataUpdate':
+      return [{ type: 'metadata.updated', tokenId: a[0], toTokenId: a[1] }];
     default:
       return [];
   }

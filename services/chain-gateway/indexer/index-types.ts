@@ -39,6 +39,8 @@ export type EventBody =
       readonly tokenUri: string;
     }
   | { readonly type: 'identity.destroyed'; readonly owner: string; readonly tokenId: bigint }
+  /** ERC-4906: the metadata of the tokens from `tokenId` to `toTokenId`, both included, may have changed. */
+  | { readonly type: 'metadata.updated'; readonly tokenId: bigint; readonly toTokenId: bigint }
   | {
       readonly type: 'data.submitted';
       readonly owner: string;
