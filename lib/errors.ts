@@ -18,6 +18,8 @@ const kind = (status: number, title: string, retry: ErrorKind['retry'] = 'never'
 export const ERROR_TABLE = {
   already_linked: kind(409, 'The wallet is linked already'),
   body_too_large: kind(413, 'The request body is too large'),
+  call_refused: kind(422, 'A call of the job cannot be made'),
+  callback_refused: kind(422, 'The callback address is not called'),
   chain_unavailable: kind(503, 'The chain cannot be read at the moment', 'later'),
   conflict: kind(409, 'The request conflicts with the current state'),
   deadline_exceeded: kind(504, 'The request did not finish in time', 'same'),
@@ -36,6 +38,7 @@ export const ERROR_TABLE = {
   invalid_request: kind(400, 'The request is not valid'),
   invalid_signature: kind(401, 'The signature does not match'),
   invalid_token: kind(401, 'The token is not valid'),
+  job_too_large: kind(422, 'The job has too many calls'),
   malformed_json: kind(400, 'The body is not valid JSON'),
   method_not_allowed: kind(405, 'This resource does not support the method'),
   nonce_used: kind(401, 'The nonce was used or was never issued'),

@@ -96,6 +96,8 @@ export interface RouteSpec<
   readonly body?: B;
   /** Content type of the body; default application/json. */
   readonly bodyType?: string;
+  /** Largest body of this route in bytes; default: that of the application. */
+  readonly bodyLimitBytes?: number;
   readonly responses: Readonly<Record<number, ResponseSpec>>;
   /** Errors this route can answer with, besides those that every route can. */
   readonly errors: readonly ErrorCode[];

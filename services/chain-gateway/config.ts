@@ -66,12 +66,28 @@ export const readPathKeys = {
     .describe('Methods that are refused by default and forwarded here'),
 };
 
+/** Settings of jobs that those who accept them and those who work on them must agree on. */
+export const jobKeys = {
+  WEBHOOK_SECRETS: secret(csv(z.string().min(16)))
+    .optional()
+    .describe(
+      'Secrets that sign webhooks and callbacks, the newest first; all sign while one is rotated. Switches them on',
+    ),
+  WEBHOOK_ALLOW_PRIVATE: flag(false).describe(
+    'Also call http and addresses of this network; for development only',
+  ),
+  JOBS_RETENTION_HOURS: integer({ min: 1, max: 8_760, default: 72 }).describe(
+    'Hours that a finished job and its results are kept',
+  ),
+};
+
 /** Settings of the gateway's HTTP process. Only a chain id and providers are required; everything else switches something on. */
 export const gatewayConfig = defineConfig({
   service: 'gateway',
   keys: {
     ...commonKeys,
     ...readPathKeys,
+    ...jobKeys,
     PORT: port(4000).describe('Port of JSON-RPC and REST'),
     METRICS_PORT: integer({ min: 0, max: 65_535 })
       .optional()

@@ -139,6 +139,7 @@ runProcess('gateway', async (scope) => {
     const own = await createGatewayRoutes({
       config: { ...config, DATABASE_URL: config.DATABASE_URL },
       chainId,
+      view: path.view,
       // All replicas have it, and a cursor that outlives its rotation is refused like any other foreign one.
       cursorSecret: `cursors:${config.SERVICE_AUTH_KEYS?.[0]?.secret}`,
       clock,

@@ -1,7 +1,9 @@
+import { hostname } from 'node:os';
 import { z } from 'zod';
 import { commonKeys, csv, databaseUrl, defineConfig, flag, integer, port, secret } from '../../lib/config.ts';
 import { serviceAuthKeys } from '../../lib/service-auth.ts';
-import { readPathKeys } from './config.ts';
+import { jobKeys, readPathKeys } from './config.ts';
+import { DEFAULT_LEASE_MS } from './jobs/slice-store.ts';
 
 const shared = {
   ...commonKeys,
@@ -27,7 +29,30 @@ export const workerConfig = defineConfig({
   service: 'gateway-worker',
   keys: {
     ...shared,
+    ...jobKeys,
     PORT: port(4001).describe('Port of health and metrics'),
+    WORKER_ROLES: csv(z.enum(['transactions', 'jobs']))
+      .optional()
+      .describe(
+        'What this process does: carry transactions (must always run), work on jobs (any number). Default: both; without Redis only transactions',
+      ),
+    JOBS_CONCURRENCY: integer({ min: 1, max: 1_000, default: 4 }).describe(
+      'Slices of jobs in hand at the same time; worker.concurrency of the RpcWorkerPool',
+    ),
+    JOBS_PARALLEL_CALLS: integer({ min: 1, max: 50, default: 10 }).describe(
+      'Calls of one slice at the same time',
+    ),
+    JOBS_MAX_ATTEMPTS: integer({ min: 1, max: 100, default: 10 }).describe(
+      'Attempts at a slice before its calls are dead letters',
+    ),
+    JOBS_LEASE_MS: integer({ min: 500, max: 600_000, default: DEFAULT_LEASE_MS }).describe(
+      'A worker that gives no sign of life for this long loses its slices to the others',
+    ),
+    POD_NAME: z
+      .string()
+      .min(1)
+      .default(hostname())
+      .describe('Name under which this process reports how busy it is; default: the host name'),
     TX_MAX_IN_FLIGHT: integer({ min: 1, max: 1_000, default: 64 }).describe(
       'Unfinished nonces per signer at most',
     ),
@@ -36,14 +61,6 @@ export const workerConfig = defineConfig({
     ),
     TX_BUMP_AFTER_MS: integer({ min: 1_000, max: 3_600_000, default: 45_000 }).describe(
       'A standard transaction gets a better offer after this long',
-    ),
-    WEBHOOK_SECRETS: secret(csv(z.string().min(16)))
-      .optional()
-      .describe(
-        'Secrets that sign webhooks, the newest first; all sign while one is rotated. Switches webhooks on',
-      ),
-    WEBHOOK_ALLOW_PRIVATE: flag(false).describe(
-      'Also call http and addresses of this network; for development only',
     ),
     TX_ACCESS_LISTS: flag(true).describe('Look for access lists that make calls cheaper'),
   },
