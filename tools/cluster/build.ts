@@ -21,6 +21,9 @@ export function programPath(name: ProgramName, env: NodeJS.ProcessEnv = process.
   const version = versionOf(program);
   const hash = createHash('sha256');
   for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(moduleFolder(program), file)));
+  // The few programs whose main package is ours.
+  const main = join(moduleFolder(program), 'main.go');
+  if (existsSync(main)) hash.update(readFileSync(main));
   hash.update(program.ldflags(version) + (program.tags ?? ''));
   return join(
     cacheFolder(env),

@@ -48,6 +48,10 @@ const prometheus = (name: string): Program => ({
   tags: 'remove_all_sd,enable_kubernetes_sd',
 });
 
+/** Helm tells charts its version (`.Capabilities.HelmVersion`), and without it calls itself a development build. */
+const helmVersion = (version: string): string =>
+  `-s -w -X helm.sh/helm/v3/internal/version.version=${version} -X helm.sh/helm/v3/internal/version.gitTreeState=clean`;
+
 export const PROGRAMS = {
   etcd: {
     name: 'etcd',
@@ -61,6 +65,35 @@ export const PROGRAMS = {
   'kube-scheduler': kubernetes('kube-scheduler'),
   'kube-proxy': kubernetes('kube-proxy'),
   kubelet: kubernetes('kubelet'),
+  kubectl: {
+    name: 'kubectl',
+    module: 'kubectl',
+    // The only program with a main package of ours; see modules/kubectl/main.go.
+    package: '.',
+    versionOf: 'k8s.io/kubectl',
+    ldflags: (version) => kubernetesVersion(version.replace('v0.', 'v1.')),
+  },
+  helm: {
+    name: 'helm',
+    module: 'helm',
+    package: 'helm.sh/helm/v3/cmd/helm',
+    versionOf: 'helm.sh/helm/v3',
+    ldflags: helmVersion,
+  },
+  kubeconform: {
+    name: 'kubeconform',
+    module: 'kubeconform',
+    package: 'github.com/yannh/kubeconform/cmd/kubeconform',
+    versionOf: 'github.com/yannh/kubeconform',
+    ldflags: (version) => `-s -w -X main.version=${version}`,
+  },
+  coredns: {
+    name: 'coredns',
+    module: 'coredns',
+    package: 'github.com/coredns/coredns',
+    versionOf: 'github.com/coredns/coredns',
+    ldflags: strip,
+  },
   k6: { name: 'k6', module: 'k6', package: 'go.k6.io/k6', versionOf: 'go.k6.io/k6', ldflags: strip },
   prometheus: prometheus('prometheus'),
   promtool: prometheus('promtool'),
