@@ -4,12 +4,14 @@
 ARG BUILD_IMAGE=docker.io/library/node:24-bookworm-slim
 ARG BASE_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
 
-# Production packages, without what only people read. The secret is for registries that ask who you are.
+# Production packages, without what only people read. The secrets are for registries that ask who you are, and for
+# networks whose proxy signs with a certificate authority of its own; without them nothing changes.
 FROM ${BUILD_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    npm ci --omit=dev --ignore-scripts --no-audit --no-fund --cache /tmp/npm
+    --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
+    NODE_EXTRA_CA_CERTS=/run/secrets/ca.crt npm ci --omit=dev --ignore-scripts --no-audit --no-fund --cache /tmp/npm
 COPY tools/image/prune.ts tools/image/sbom.ts tools/image/
 RUN node tools/image/sbom.ts package-lock.json sbom.cdx.json && node tools/image/prune.ts node_modules
 

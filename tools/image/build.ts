@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -54,12 +54,20 @@ export function chooseEngine(env: NodeJS.ProcessEnv = process.env): Engine {
       throw new Error(`IMAGE_ENGINE must be docker, podman or buildah, not "${wanted}"`);
     return wanted as Engine;
   }
-  const found = known.find((engine) => findOnPath(engine) !== undefined);
+  const found = known.find((engine) => findOnPath(engine) !== undefined && works(engine));
   if (found === undefined)
     throw new Error(
-      'no docker, podman or buildah on the PATH: install one (Debian: apt-get install buildah)',
+      'no docker (with buildx), podman or buildah that works: install one (Debian: apt-get install buildah)',
     );
   return found;
+}
+
+/** A docker command alone builds nothing: it needs its daemon, and BuildKit for mounts during the build. */
+function works(engine: Engine): boolean {
+  const succeeds = (...args: string[]) =>
+    spawnSync(engine, args, { stdio: 'ignore', timeout: 10_000 }).status === 0;
+  if (engine === 'docker') return succeeds('version') && succeeds('buildx', 'version');
+  return succeeds(engine === 'podman' ? 'info' : '--version');
 }
 
 /** Folders and files that .dockerignore lets in; what is built depends on nothing else. */
@@ -159,6 +167,9 @@ async function buildArguments(base: 'registry' | 'local'): Promise<string[]> {
   // Registries that want a login or another address are configured there.
   const npmrc = join(homedir(), '.npmrc');
   if (existsSync(npmrc)) args.push(`--secret=id=npmrc,src=${npmrc}`);
+  const { NODE_EXTRA_CA_CERTS } = process.env;
+  if (NODE_EXTRA_CA_CERTS && existsSync(NODE_EXTRA_CA_CERTS))
+    args.push(`--secret=id=ca,src=${NODE_EXTRA_CA_CERTS}`);
   return args;
 }
 
