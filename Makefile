@@ -36,6 +36,9 @@ test-apiserver: install ## Tests against a real kube-apiserver and etcd; builds 
 test-rules: install ## Every alert rule against promtool: fires, stays quiet, recovers; builds it the first time (needs Go)
 	@$(NODE) tools/test.ts --run promtool $(ARGS)
 
+fuzz: install ## Send generated requests to every documented operation; installs Schemathesis from PyPI the first time
+	@$(NODE) tools/test.ts --run fuzz $(ARGS)
+
 check: install ## Types, lint, layers, generated files
 	@$(NODE) tools/check.ts
 
@@ -49,6 +52,17 @@ load: install ## k6 against what `make up` started, with a verdict for each obje
 bench: install ## Measure the gateway against its aims. ARGS: --quick, --only NAMES, --strict
 	@$(NODE) tools/bench/main.ts $(ARGS)
 
+##@ Kubernetes (KUBECONFIG chooses a cluster of yours; without it the one of cluster-up)
+
+cluster-up: install ## A real single-node Kubernetes on this Linux machine, without Docker (root). INSTALL=1 adds packages
+	@$(NODE) tools/cluster/main.ts up $(if $(INSTALL),--install)
+
+cluster-down: install ## Take that cluster down; nothing of it stays
+	@$(NODE) tools/cluster/main.ts down
+
+image: install ## Build the container image with docker, podman or buildah. ARGS: --base local, --tag TAG, --help
+	@$(NODE) tools/image/main.ts $(ARGS)
+
 ##@ Other
 
 install: ## Install packages when they are missing or the lockfile changed
@@ -61,4 +75,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up demo status down reset gateway test test-apiserver test-rules check load bench install help
+.PHONY: up demo status down reset gateway test test-apiserver test-rules fuzz check load bench install help cluster-up cluster-down image
