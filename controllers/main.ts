@@ -104,5 +104,5 @@ runProcess('controller', async (scope) => {
     log.warn({ err: error }, 'leadership was lost; leaving, to start clean');
     scope.shutdown('leadership was lost', 1);
   });
-  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS, drainDelayMs: config.DRAIN_DELAY_MS };
 });

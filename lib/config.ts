@@ -56,6 +56,14 @@ export const commonKeys = {
   DRAIN_TIMEOUT_MS: integer({ min: 0, max: 600_000, default: 20_000 }).describe(
     'Milliseconds that requests in flight have to finish after SIGTERM',
   ),
+  DRAIN_DELAY_MS: integer({ min: 0, max: 120_000, default: 0 }).describe(
+    'Milliseconds that a process goes on serving after SIGTERM, until load balancers know that it leaves',
+  ),
+  FLAGS_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Feature flags in the format of flagd (JSON or YAML); read again when it changes'),
   // OpenTelemetry's own names, so that what configures other programs configures ours.
   OTEL_EXPORTER_OTLP_ENDPOINT: url()
     .optional()

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from './config.ts';
+import { announceLeaving } from './leaving.ts';
 import type { Logger } from './log.ts';
 import { redactUrls } from './log.ts';
 
@@ -21,17 +23,19 @@ export const EXIT_CONFIG = 78;
 /**
  * Runs one process: builds it, waits for SIGTERM or SIGINT, and takes it down in order
  * (not ready → stop accepting → finish → close → exit 0). A second signal or the deadline ends it at once.
+ * With `drainDelayMs` it goes on serving for that long first (lib/leaving.ts), while load balancers learn that it leaves.
  *
  * A ConfigError is printed as plain sentences and ends with {@link EXIT_CONFIG}; anything unexpected ends with 1.
  */
 export function runProcess(
   name: string,
-  build: (scope: ProcessScope) => Promise<{ log: Logger; drainTimeoutMs: number }>,
+  build: (scope: ProcessScope) => Promise<{ log: Logger; drainTimeoutMs: number; drainDelayMs?: number }>,
 ): void {
   const closers: { name: string; close: () => Promise<void> | void }[] = [];
   const abort = new AbortController();
   let log: Logger | undefined;
   let drainTimeoutMs = 20_000;
+  let drainDelayMs = 0;
   let stopping = false;
 
   const say = (level: 'info' | 'warn' | 'error', fields: object, message: string): void => {
@@ -42,6 +46,12 @@ export function runProcess(
   const stop = async (reason: string, exitCode: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
+    // Only on request: a process that lost its lease or its mind must not go on.
+    if (exitCode === 0 && drainDelayMs > 0) {
+      say('info', { reason, drainDelayMs }, 'leaving; still serving');
+      announceLeaving();
+      await sleep(drainDelayMs);
+    }
     say('info', { reason }, 'shutting down');
     const deadline = setTimeout(() => {
       say('warn', { drainTimeoutMs }, 'shutdown took too long; leaving');
@@ -90,5 +100,6 @@ export function runProcess(
   }).then((built) => {
     log = built.log;
     drainTimeoutMs = built.drainTimeoutMs;
+    drainDelayMs = built.drainDelayMs ?? 0;
   }, fatal);
 }

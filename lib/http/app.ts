@@ -7,6 +7,7 @@ import express, {
 } from 'express';
 import { createContext, currentContext, runWithContext } from '../context.ts';
 import { AppError, toAppError, toProblem } from '../errors.ts';
+import { leaving } from '../leaving.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Random } from '../random.ts';
@@ -123,7 +124,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   });
   app.get('/readyz', async (_req, res) => {
     res.locals.route = '/readyz';
-    const report = await checkReadiness(options.readiness, clock, draining);
+    const report = await checkReadiness(options.readiness, clock, draining || leaving.aborted);
     res.status(report.status === 'ready' ? 200 : 503).json(report);
   });
   app.get('/metrics', async (_req, res) => {

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { leaving } from '../leaving.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../time.ts';
 
@@ -37,6 +38,10 @@ export async function startServer(options: {
     },
     listener,
   );
+  // Before the listener, whatever it is: Express, the raw JSON-RPC path, a second port for metrics.
+  server.prependListener('request', (_request, response) => {
+    if (leaving.aborted) response.setHeader('connection', 'close');
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen(port, host, resolve);

@@ -61,5 +61,5 @@ runProcess('gateway-indexer', async (scope) => {
       },
     },
   ]);
-  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS, drainDelayMs: config.DRAIN_DELAY_MS };
 });

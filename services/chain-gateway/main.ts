@@ -61,7 +61,7 @@ runProcess('gateway', async (scope) => {
       log,
     });
     log.info({ metricsUrl, workers: config.WORKERS }, 'workers started');
-    return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+    return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS, drainDelayMs: config.DRAIN_DELAY_MS };
   }
   await startTracing({ service: 'gateway', version, config, log, scope });
   const random = systemRandom(clock);
@@ -227,7 +227,7 @@ runProcess('gateway', async (scope) => {
   if (standalone && (cluster.worker?.id ?? 1) === 1) {
     process.stderr.write(banner({ url: server.url, chainId, path, metricsUrl, workers: config.WORKERS }));
   }
-  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS, drainDelayMs: config.DRAIN_DELAY_MS };
 });
 
 /** Development chains deploy Multicall3 at an address of their own, which the manifest of contracts tells. */

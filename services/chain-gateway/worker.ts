@@ -37,5 +37,5 @@ runProcess('gateway-worker', async (scope) => {
     },
     ...(jobs ? [jobs.readiness] : []),
   ]);
-  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS, drainDelayMs: config.DRAIN_DELAY_MS };
 });

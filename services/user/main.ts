@@ -10,5 +10,5 @@ runProcess('user', async (scope) => {
   const log = createLogger({ service: 'user', level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
   await startTracing({ service: 'user', version: '1.0.0', config, log, scope });
   await startUserService(config, scope, log);
-  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS };
+  return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS, drainDelayMs: config.DRAIN_DELAY_MS };
 });
