@@ -9,9 +9,13 @@ const labels = { 'k8s-app': 'kube-dns' };
 
 const COREFILE = `.:5353 {
   errors
-  health :8080 { lameduck 2s }
+  health :8080 {
+    lameduck 2s
+  }
   ready :8181
-  kubernetes cluster.local in-addr.arpa { pods verified }
+  kubernetes cluster.local in-addr.arpa {
+    pods verified
+  }
   prometheus :9153
   cache 10
   loop
