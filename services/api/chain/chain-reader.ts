@@ -24,6 +24,10 @@ const rpcAnswer = z.union([
   z.object({ result: z.unknown() }),
 ]);
 
+const batchAnswer = z.array(z.looseObject({ id: z.number() }));
+/** Below what a gateway takes in one body by default. */
+const MAX_BATCH = 50;
+
 const blockShape = z.object({ number: z.string(), hash: z.string(), timestamp: z.string() });
 
 const multicall = new Interface(multicall3Abi);
@@ -55,7 +59,29 @@ export function createChainReader(deps: {
 
   /** @throws RpcError when the chain refused, AppError chain_unavailable when nobody answered */
   async function call<T = unknown>(method: string, params: readonly unknown[]): Promise<T> {
-    const parsed = rpcAnswer.safeParse(await rpc({ jsonrpc: '2.0', id: ++lastId, method, params }));
+    return resultOf(await rpc({ jsonrpc: '2.0', id: ++lastId, method, params })) as T;
+  }
+
+  /** Many calls in one round trip, the results in the order of the calls. @throws as {@link call}, for any of them */
+  async function batch<T = unknown>(
+    calls: readonly { method: string; params: readonly unknown[] }[],
+  ): Promise<T[]> {
+    const results: T[] = [];
+    for (let from = 0; from < calls.length; from += MAX_BATCH) {
+      const part = calls.slice(from, from + MAX_BATCH);
+      const answers = batchAnswer.safeParse(
+        await rpc(part.map(({ method, params }, id) => ({ jsonrpc: '2.0', id, method, params }))),
+      );
+      if (!answers.success)
+        throw new AppError('chain_unavailable', 'The chain gave no usable answer.', { cause: answers.error });
+      const byId = new Map(answers.data.map((answer) => [answer.id, answer]));
+      for (const id of part.keys()) results.push(resultOf(byId.get(id)) as T);
+    }
+    return results;
+  }
+
+  function resultOf(answer: unknown): unknown {
+    const parsed = rpcAnswer.safeParse(answer);
     if (!parsed.success)
       throw new AppError('chain_unavailable', 'The chain gave no usable answer.', { cause: parsed.error });
     if ('error' in parsed.data) {
@@ -68,7 +94,7 @@ export function createChainReader(deps: {
         retryAfterSeconds: 1,
       });
     }
-    return parsed.data.result as T;
+    return parsed.data.result;
   }
 
   async function readHead(): Promise<AsOf> {
@@ -114,6 +140,7 @@ export function createChainReader(deps: {
 
   return {
     call,
+    batch,
     latest,
 
     /** Many views at one block: one round trip through Multicall3, or one each where the chain has none. */

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AbiCoder, getAddress, Interface } from 'ethers';
+import { AbiCoder, getAddress, Interface, isAddress } from 'ethers';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 /** Another service as far as the API can tell: the same wire, a few maps behind it. */
@@ -151,8 +151,11 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
     const path = url.pathname;
     if (path === '/livez') return { body: {} };
     if (path.startsWith('/rpc/')) {
-      const { id, method: name, params } = body as { id: number; method: string; params: unknown[] };
-      return { body: { jsonrpc: '2.0', id, result: rpc(name, params) } };
+      const answer = (one: unknown) => {
+        const { id, method: name, params } = one as { id: number; method: string; params: unknown[] };
+        return { jsonrpc: '2.0', id, result: rpc(name, params) };
+      };
+      return { body: Array.isArray(body) ? body.map(answer) : answer(body) };
     }
     if (path === '/internal/events') {
       const after = Number(url.searchParams.get('after') ?? '0');
@@ -288,7 +291,8 @@ export async function startUserStandIn(issuer: string): Promise<UserStandIn> {
         return { body: { data: [...mine, ...seen] } };
       }
       if (rest === undefined) {
-        const address = getAddress((body as { message: string }).message.replace('prove ', ''));
+        const address = (body as { message: string }).message.replace('prove ', '');
+        if (!isAddress(address) || getAddress(address) !== address) return problem(422, 'invalid_argument');
         owners.set(address, person);
         return { status: 201, body: wallet(address) };
       }

@@ -4,6 +4,7 @@ import type { Principal } from '../../../lib/http/route.ts';
 import type { Random } from '../../../lib/random.ts';
 import type { Clock } from '../../../lib/time.ts';
 import { type ChainReader, RpcError } from '../chain/chain-reader.ts';
+import type { AsOf } from '../chain/schemas.ts';
 import { mayReadRecordOf, principalKey } from '../governance/authorise.ts';
 import type { WalletService } from '../wallets/service.ts';
 import type { SubmissionStore, Submitted } from './submission-store.ts';
@@ -34,7 +35,7 @@ export type SubmissionService = ReturnType<typeof createSubmissionService>;
 /** Transactions that people signed with their own wallets: checked, saved, broadcast, followed. */
 export function createSubmissionService(deps: {
   store: SubmissionStore;
-  chain: Pick<ChainReader, 'call' | 'latest'>;
+  chain: Pick<ChainReader, 'call' | 'batch' | 'latest'>;
   chainId: number;
   confirmations: number;
   wallets: Pick<WalletService, 'requireOwner'>;
@@ -85,21 +86,37 @@ export function createSubmissionService(deps: {
     }
   }
 
-  /** How far it is, from what the chain says now. */
-  async function view(entry: Submitted): Promise<TransactionView> {
-    const [receipt, head, finalized] = await Promise.all([
-      chain.call<Receipt | null>('eth_getTransactionReceipt', [entry.hash]),
+  /** How far they are, from what the chain says now; the number of round trips does not depend on how many they are. */
+  async function views(entries: readonly Submitted[]): Promise<TransactionView[]> {
+    const [head, finalized, receipts] = await Promise.all([
       chain.latest(),
       finalizedHeight(),
+      chain.batch<Receipt | null>(
+        entries.map(({ hash }) => ({ method: 'eth_getTransactionReceipt', params: [hash] })),
+      ),
     ]);
-    const nonceUsed =
-      !receipt &&
-      Number(
-        await chain.call<string>('eth_getTransactionCount', [
-          entry.from,
-          `0x${(finalized ?? Math.max(0, head.blockNumber - confirmations)).toString(16)}`,
-        ]),
-      ) > entry.nonce;
+    // What stays: a nonce that is used up to there will not be free again.
+    const settled = `0x${(finalized ?? Math.max(0, head.blockNumber - confirmations)).toString(16)}`;
+    const waiting = [...new Set(entries.filter((_, i) => !receipts[i]).map(({ from }) => from))];
+    const nonces = await chain.batch<string>(
+      waiting.map((from) => ({ method: 'eth_getTransactionCount', params: [from, settled] })),
+    );
+    const nextNonce = new Map(waiting.map((from, i) => [from, Number(nonces[i])]));
+    return entries.map((entry, i) =>
+      viewOf(entry, receipts[i] ?? null, head, finalized, (nextNonce.get(entry.from) ?? 0) > entry.nonce),
+    );
+  }
+
+  const view = async (entry: Submitted): Promise<TransactionView> =>
+    (await views([entry]))[0] as TransactionView;
+
+  function viewOf(
+    entry: Submitted,
+    receipt: Receipt | null,
+    head: AsOf,
+    finalized: number | undefined,
+    nonceUsed: boolean,
+  ): TransactionView {
     const blockNumber = receipt ? Number(receipt.blockNumber) : null;
     const depth = blockNumber === null ? 0 : Math.max(0, head.blockNumber - blockNumber);
     const reverted = receipt?.status === '0x0';
@@ -261,6 +278,6 @@ export function createSubmissionService(deps: {
     async list(principal: Principal, before: string | undefined, limit: number): Promise<Submitted[]> {
       return store.list(principalKey(principal), before, limit);
     },
-    view,
+    views,
   };
 }

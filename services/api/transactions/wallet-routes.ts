@@ -153,7 +153,7 @@ export function walletTransactionRoutes(deps: {
         const last = shown.at(-1);
         const hasMore = rows.length > query.limit;
         return reply(200, {
-          data: await Promise.all(shown.map(submissions.view)),
+          data: await submissions.views(shown),
           page: { hasMore, next: hasMore && last ? cursors.encode(list, [last.id]) : null },
         });
       },
