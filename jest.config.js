@@ -30,6 +30,7 @@ export default {
         '\\.e2e\\.test\\.ts$',
         '\\.apiserver\\.test\\.ts$',
         '\\.promtool\\.test\\.ts$',
+        '\\.fuzz\\.test\\.ts$',
       ],
     },
     {
@@ -45,6 +46,14 @@ export default {
       displayName: 'apiserver',
       testMatch: ['**/*.apiserver.test.ts'],
       globalSetup: '<rootDir>/tools/cluster/global-setup.ts',
+      globalTeardown: '<rootDir>/tools/testing/global-teardown.ts',
+    },
+    {
+      // Every operation of a published OpenAPI document, by Schemathesis from PyPI (`make fuzz`).
+      ...common,
+      displayName: 'fuzz',
+      testMatch: ['**/*.fuzz.test.ts'],
+      globalSetup: '<rootDir>/tools/testing/global-setup.ts',
       globalTeardown: '<rootDir>/tools/testing/global-teardown.ts',
     },
     {
