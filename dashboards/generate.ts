@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { BOARDS } from './grafana/boards.ts';
+import { compileBoard } from './grafana/compile.ts';
 import { openSlo } from './openslo.ts';
 import { prometheusRules } from './rules/prometheus-rules.ts';
+import { runbookList } from './runbook-list.ts';
 import { sloTable } from './slo-table.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -13,11 +16,15 @@ const files = (): ReadonlyMap<string, string> =>
     ['charts/rejuve-platform/files/prometheus-rules.yaml', prometheusRules()],
     ['charts/rejuve-platform/files/openslo.yaml', openSlo()],
     ['docs/slo.md', sloTable()],
+    ['docs/runbooks/README.md', runbookList()],
+    ...BOARDS.map(
+      (board) => [`charts/rejuve-platform/files/dashboards/${board.uid}.json`, compileBoard(board)] as const,
+    ),
   ]);
 
 const USAGE = `Usage: node dashboards/generate.ts [--check]
 
-Writes the Prometheus rules and the table of objectives from lib/slo/objectives.ts.
+Writes from lib/slo and dashboards/grafana: Prometheus rules, OpenSLO, Grafana dashboards, the page of objectives.
   --check   write nothing; exit 1 when a file is not up to date`;
 
 function main(): number {
