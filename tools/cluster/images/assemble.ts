@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { cacheFolder } from '../build.ts';
 
@@ -37,6 +37,8 @@ export interface Rootfs {
   program(file: string, to: string): void;
   /** Copies a file or a folder with all below. */
   copy(from: string, to: string): void;
+  /** Copies a library to its own path, or into `folder` of the image, unless it is there. */
+  copyOnce(file: string, folder?: string): void;
   write(path: string, content: string, mode?: number): void;
   link(target: string, path: string): void;
   directory(path: string, mode?: number): void;
@@ -67,17 +69,22 @@ function createRootfs(folder: string): Rootfs {
     mkdirSync(dirname(target), { recursive: true });
     return target;
   };
+  const copyOnce: Rootfs['copyOnce'] = (file, folderInside) => {
+    // The loader itself is looked for at one place only.
+    const keepsPath = folderInside === undefined || basename(file).startsWith('ld-linux');
+    const target = at(keepsPath ? file : join(folderInside, basename(file)));
+    if (existsSync(target)) return;
+    copyFileSync(realpathSync(file), target);
+    chmodSync(target, 0o755);
+  };
   return {
     folder,
+    copyOnce,
     program(file, to) {
       const real = realpathSync(file);
       copyFileSync(real, at(to));
       chmodSync(at(to), 0o755);
-      for (const library of librariesOf(real)) {
-        if (existsSync(at(library))) continue;
-        copyFileSync(realpathSync(library), at(library));
-        chmodSync(at(library), 0o755);
-      }
+      for (const library of librariesOf(real)) copyOnce(library);
     },
     copy: (from, to) => cpSync(from, at(to), { recursive: true, dereference: false, verbatimSymlinks: true }),
     write: (path, content, mode = 0o644) => {
