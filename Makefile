@@ -63,6 +63,12 @@ cluster-down: install ## Take that cluster down; nothing of it stays
 image: install ## Build the container image with docker, podman or buildah. ARGS: --base local, --tag TAG, --help
 	@$(NODE) tools/image/main.ts $(ARGS)
 
+deploy: install ## Image, load, helm install with everything inside. Your cluster: KUBECONFIG, IMAGE_REGISTRY=ghcr.io/you or kind
+	@$(NODE) tools/e2e/deploy.ts $(ARGS)
+
+e2e: install ## Prove the release on that cluster: story, load, faults, upgrades. ARGS: --only NAMES, --keep, --help
+	@$(NODE) tools/e2e/main.ts $(ARGS)
+
 ##@ Other
 
 install: ## Install packages when they are missing or the lockfile changed
@@ -75,4 +81,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up demo status down reset gateway test test-apiserver test-rules fuzz check load bench install help cluster-up cluster-down image
+.PHONY: up demo status down reset gateway test test-apiserver test-rules fuzz check load bench install help cluster-up cluster-down image deploy e2e

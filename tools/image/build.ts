@@ -80,7 +80,7 @@ const CONTEXT = [
   'services',
   'controllers',
 ];
-const MORE_CONTEXT = ['contracts', 'console', 'tools/image', 'tools/simulator'];
+const MORE_CONTEXT = ['contracts', 'console', 'tools/image', 'tools/simulator', 'tools/smoke'];
 
 /** Fingerprint of everything that goes into the image. */
 export function contextHash(): string {
