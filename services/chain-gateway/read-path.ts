@@ -15,7 +15,8 @@ import { type ChainView, type ChainViewControl, createChainView } from './heads/
 import { createHeadPoller, type HeadPoller } from './heads/head-poller.ts';
 import type { UpstreamTransport } from './providers/attempt.ts';
 import { createExtraCallBudget } from './providers/budget.ts';
-import { createCapacityQueue } from './providers/capacity-queue.ts';
+import { type CapacityQueue, createCapacityQueue } from './providers/capacity-queue.ts';
+import { watchOwnLag } from './providers/own-lag.ts';
 import { createProvider, type Provider } from './providers/provider.ts';
 import type { ProviderConfig } from './providers/provider-config.ts';
 import { createProviderPool, type ProviderPool } from './providers/provider-pool.ts';
@@ -77,6 +78,8 @@ export interface ReadPath {
   readonly view: ChainView & Pick<ChainViewControl, 'heard'>;
   readonly pool: ProviderPool;
   readonly heads: HeadPoller;
+  /** Calls that wait for room at providers. */
+  readonly queue: CapacityQueue;
   readonly cache: CallCache;
   readonly cost: CostBook;
   readonly explainer: Explainer | undefined;
@@ -108,12 +111,14 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
   const explainer =
     options.explainCapacity > 0 ? createExplainer({ clock, capacity: options.explainCapacity }) : undefined;
 
+  const ownLag = watchOwnLag(clock);
   const open = (config: ProviderConfig): Provider =>
     createProvider({
       config,
       transport: deps.transport(config),
       clock,
       defer: deps.defer,
+      ownLagMs: ownLag.ms,
       onBreaker(provider, state) {
         rpcMetrics.breaker(provider, state);
         pool.invalidate();
@@ -123,6 +128,14 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     });
   const pool: ProviderPool = createProviderPool({ chainId, clock, providers: options.providers.map(open) });
 
+  const queue = createCapacityQueue({
+    clock,
+    rate: () => pool.totalRate(),
+    typicalMs: () => pool.typicalMs(),
+    maxWaitMs: options.queueMaxWaitMs,
+    onLeft: (priority, waitedMs, refusal) => rpcMetrics.leftQueue(priority, waitedMs, refusal?.reason),
+  });
+  rpcMetrics.watchQueue(queue);
   const engine = createEngine({
     pool,
     clock,
@@ -132,7 +145,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
       enabled: options.hedging,
       budget: createExtraCallBudget({ clock, ...HEDGE_BUDGET }),
     }),
-    queue: createCapacityQueue({ clock, rate: () => pool.totalRate(), maxWaitMs: options.queueMaxWaitMs }),
+    queue,
     onAttempt(record) {
       rpcMetrics.attempt(record);
       cost.charge(record);
@@ -252,6 +265,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     view,
     pool,
     heads,
+    queue,
     cache,
     cost,
     explainer,
@@ -277,6 +291,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     ready: () => view.head() !== undefined && pool.ranking().some(({ excluded }) => excluded === undefined),
     async close() {
       heads.stop();
+      ownLag.stop();
       await Promise.all(pool.providers().map((provider) => provider.close()));
     },
   };

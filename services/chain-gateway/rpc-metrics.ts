@@ -3,9 +3,12 @@ import { DURATION_BUCKETS } from '../../lib/slo/buckets.ts';
 import type { CallCache } from './cache/call-cache.ts';
 import type { ChainView } from './heads/chain-view.ts';
 import { createHotCounter, createHotHistogram, type HotSeries, type Slot } from './hot-metrics.ts';
+import type { CapacityQueue } from './providers/capacity-queue.ts';
+import { PRIORITIES } from './providers/priority-classes.ts';
 import type { ProviderPool } from './providers/provider-pool.ts';
 import type { RpcCall } from './rpc/call-path.ts';
 import type { AttemptRecord } from './rpc/engine.ts';
+import type { RpcPriority } from './rpc/ethereum-rpc.ts';
 import { isKnownMethod } from './rpc/methods.ts';
 import type { RpcOutcome } from './rpc/outcome.ts';
 
@@ -16,6 +19,8 @@ export interface RpcMetrics {
   breaker(provider: string, state: string): void;
   heads(view: ChainView, pool: ProviderPool): void;
   watchCache(cache: CallCache): void;
+  leftQueue(priority: RpcPriority, waitedMs: number, refused: string | undefined): void;
+  watchQueue(queue: CapacityQueue): void;
 }
 
 /** Method names come from clients: unknown ones share a label, so that nobody can fill our memory with series. */
@@ -81,6 +86,28 @@ export function createRpcMetrics(metrics: Metrics): RpcMetrics {
     labels: ['provider'],
   });
 
+  const providerConcurrency = metrics.gauge({
+    name: 'rpc_provider_concurrency_limit',
+    help: 'Calls that a provider gets at once, learned from its answer times.',
+    labels: ['provider'],
+  });
+  const providerInFlight = metrics.gauge({
+    name: 'rpc_provider_in_flight',
+    help: 'Calls under way at a provider.',
+    labels: ['provider'],
+  });
+  const waited = createHotHistogram(metrics, {
+    name: 'rpc_queue_wait_seconds',
+    help: 'Time that a call waited for room at a provider before it was sent; calls that did not wait are not in it.',
+    label: 'priority',
+    buckets: DURATION_BUCKETS,
+  });
+  const refusals = createHotCounter(metrics, {
+    name: 'rpc_queue_refusals_total',
+    help: 'Calls refused for want of room: they could not make their deadline, would wait too long, found the queue full, or were shed.',
+    labels: ['priority', 'reason'],
+  });
+
   /** Slots of a method, by verdict and outcome. */
   const byMethod = new Map<string, { series: HotSeries; slots: Map<string, Slot> }>();
   const byProvider = new Map<
@@ -138,7 +165,28 @@ export function createRpcMetrics(metrics: Metrics): RpcMetrics {
         providerUp.set({ provider: provider.id }, excluded === undefined ? 1 : 0);
         const rate = provider.rateLimit.rate();
         providerLimit.set({ provider: provider.id }, Number.isFinite(rate) ? rate : -1);
+        providerConcurrency.set({ provider: provider.id }, provider.concurrency.limit());
+        providerInFlight.set({ provider: provider.id }, provider.inFlight);
       }
+    },
+    leftQueue(priority, waitedMs, refused) {
+      if (refused === undefined) waited.series(priority).observe(waitedMs / 1_000);
+      else refusals.slot(priority, refused).value++;
+    },
+    watchQueue(queue) {
+      metrics.gauge({
+        name: 'rpc_queue_calls',
+        help: 'Calls that wait for room at a provider, by class.',
+        labels: ['priority'],
+        collect(gauge) {
+          for (const priority of PRIORITIES) gauge.set({ priority }, queue.waiting(priority));
+        },
+      });
+      metrics.gauge({
+        name: 'rpc_queue_bytes',
+        help: 'Memory that waiting calls hold, roughly.',
+        collect: (gauge) => gauge.set(queue.bytes()),
+      });
     },
     watchCache(cache) {
       metrics.gauge({

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../lib/time.ts';
+import type { RpcPriority } from '../rpc/ethereum-rpc.ts';
 import type { Provider } from './provider.ts';
 import { isAbsolute, isSoft, type RankedProvider, rankProviders } from './ranking.ts';
 
@@ -25,6 +26,7 @@ export interface PickRequest {
   readonly tried: readonly Provider[];
   /** Providers that are out may be asked when nobody else is left. */
   readonly desperate: boolean;
+  readonly priority: RpcPriority;
   /** Only providers with plenty of their allowance left: for calls that are worth something, but not another call. */
   readonly spare?: boolean;
 }
@@ -41,8 +43,10 @@ export interface ProviderPool {
   /** Something changed; rank again before the next pick. */
   invalidate(): void;
   replace(providers: readonly Provider[]): void;
-  /** Calls per second that the usable providers take together; Infinity without limits. */
+  /** Calls per second that the usable providers take together, by their rate limits and by what they do at once. */
   totalRate(): number;
+  /** Middle answer time of the quickest usable provider, milliseconds; 0 when nothing is known. */
+  typicalMs(): number;
 }
 type Pick_<T, K extends keyof T> = { readonly [P in K]: T[P] };
 
@@ -101,8 +105,7 @@ export function createProviderPool(deps: {
       if (excluded !== undefined) break;
       if (!suits(provider, asked) || !provider.breaker.wouldAllow()) continue;
       if (chosen !== undefined && provider.config.tier !== tier) break;
-      const busy = provider.inFlight >= provider.config.limits.maxInFlight;
-      const wait = busy ? BUSY_RECHECK_MS : provider.rateLimit.waitMs();
+      const wait = !provider.hasRoom(request.priority) ? BUSY_RECHECK_MS : provider.rateLimit.waitMs();
       if (wait > 0) {
         waitMs = Math.min(waitMs, wait);
         continue;
@@ -175,11 +178,28 @@ export function createProviderPool(deps: {
     },
     totalRate() {
       let total = 0;
-      for (const { provider, excluded } of ranking())
-        if (excluded === undefined) total += provider.rateLimit.rate();
+      for (const { provider, excluded } of ranking()) if (excluded === undefined) total += rateOf(provider);
       return total;
     },
+    typicalMs() {
+      let quickest = Number.POSITIVE_INFINITY;
+      for (const { provider, excluded } of ranking()) {
+        if (excluded !== undefined) continue;
+        quickest = Math.min(quickest, provider.health.latency.quantile(0.5) ?? Number.POSITIVE_INFINITY);
+      }
+      return Number.isFinite(quickest) ? quickest : 0;
+    },
   };
+}
+
+/** Little's law: what is under way, divided by how long it takes. */
+function rateOf(provider: Provider): number {
+  const median = provider.health.latency.quantile(0.5);
+  const byConcurrency =
+    median === undefined
+      ? Number.POSITIVE_INFINITY
+      : (provider.concurrency.limit() * 1_000) / Math.max(0.1, median);
+  return Math.min(provider.rateLimit.rate(), byConcurrency);
 }
 
 function whyNone(ranking: readonly RankedProvider[], request: PickRequest): string {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../lib/time.ts';
+import type { RpcPriority } from '../rpc/ethereum-rpc.ts';
 import type {
   AttemptDone,
   AttemptRequest,
@@ -7,8 +8,10 @@ import type {
   UpstreamTransport,
 } from './attempt.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
+import { type ConcurrencyLimit, createConcurrencyLimit } from './concurrency-limit.ts';
 import { createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { createHealth, type Health } from './health.ts';
+import { GUARANTEED, PRIORITY_CLASSES } from './priority-classes.ts';
 import { matchesMethod, type ProviderConfig } from './provider-config.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
 
@@ -65,8 +68,12 @@ export interface Provider {
   lagging: boolean;
   forked: boolean;
   inFlight: number;
+  /** How many calls it takes at once, learned from its answer times. */
+  readonly concurrency: ConcurrencyLimit;
+  /** True when one more call of this class may be started now. */
+  hasRoom(priority: RpcPriority): boolean;
   /** Sends without asking breaker or limits; the caller has done that. Outcomes are recorded by the engine. */
-  send(request: AttemptRequest, done: AttemptDone): RunningAttempt;
+  send(request: AttemptRequest, done: AttemptDone, priority?: RpcPriority): RunningAttempt;
   /** True when it has calls under way and has answered none of anybody's for too long. */
   stalled(): boolean;
   /** When to look at a silence (again), milliseconds from now. */
@@ -84,10 +91,13 @@ export function createProvider(deps: {
   clock: Clock;
   defer: (fn: () => void) => void;
   onBreaker?: (provider: string, state: string) => void;
+  /** How late our own process is, milliseconds: not the provider's slowness. */
+  ownLagMs?: () => number;
 }): Provider {
   const { config, transport, clock } = deps;
   const dispatcher = createDispatcher({ transport, clock, defer: deps.defer, maxJoin: config.maxJoin });
   const unsupported = new Map<string, number>();
+  const inFlightBy: Record<RpcPriority, number> = { internal: 0, interactive: 0, standard: 0, background: 0 };
   /** When the silence began: the first send since the last answer. Undefined while nothing is awaited. */
   let silentSince: number | undefined;
   /** Set by a silence, cleared by the next answer: a provider that went silent is not used again on suspicion. */
@@ -133,20 +143,42 @@ export function createProvider(deps: {
     lagging: false,
     forked: false,
     inFlight: 0,
-    send(request, done) {
+    concurrency: createConcurrencyLimit(clock, config.limits.maxInFlight),
+    hasRoom(priority) {
+      const limit = provider.concurrency.limit();
+      if (provider.inFlight >= limit) return false;
+      const { headroom } = PRIORITY_CLASSES[priority];
+      return (
+        provider.inFlight < limit * headroom ||
+        inFlightBy[priority] < Math.max(1, limit * GUARANTEED[priority])
+      );
+    },
+    send(request, done, priority = 'internal') {
       if (provider.inFlight === 0 || silentSince === undefined) silentSince = clock.monotonic();
       provider.inFlight++;
+      inFlightBy[priority]++;
+      const together = provider.inFlight;
+      const sentAt = clock.monotonic();
       let open = true;
-      const running = dispatcher.send(request, (result: AttemptResult) => {
-        if (open) provider.inFlight--;
+      const over = (): void => {
+        if (open) {
+          provider.inFlight--;
+          inFlightBy[priority]--;
+        }
         open = false;
+      };
+      const running = dispatcher.send(request, (result: AttemptResult) => {
+        over();
+        if (result.kind !== 'fault' || result.fault === 'timeout') {
+          const ms = clock.monotonic() - sentAt - (deps.ownLagMs?.() ?? 0);
+          provider.concurrency.onAnswer(request.method, Math.max(0, ms), together);
+        }
         onAnswer(result);
         done(result);
       });
       return {
         cancel() {
-          if (open) provider.inFlight--;
-          open = false;
+          over();
           running.cancel();
         },
       };

@@ -186,6 +186,7 @@ export function createCallPath(deps: CallPathDeps): CallPath {
       deadlineAt: call.deadlineAt,
       priority: call.priority,
       principal: call.principal,
+      weight: call.who.weight,
       trace: call.trace,
       judgeEmpty: judgeFor(bound),
     };

@@ -1,11 +1,12 @@
 import type { Timer } from '../../../lib/time.ts';
 import { note } from '../explain/trace.ts';
 import type { AttemptDone, AttemptResult, RunningAttempt } from '../providers/attempt.ts';
+import type { QueueRefusal, Waiting } from '../providers/capacity-queue.ts';
 import type { Provider } from '../providers/provider.ts';
 import { classifyUpstreamError, normalisedCode, type UpstreamErrorKind } from './classify.ts';
 import type { AttemptReason, EngineAnswer, EngineDeps, Work } from './engine.ts';
 import { gatewayError, RPC_ERROR, retryAdvice } from './errors.ts';
-import { failure, type RpcOutcome, success } from './outcome.ts';
+import { failure, type RpcFailure, type RpcOutcome, success } from './outcome.ts';
 
 /** Attempts per call, hedges included. A call that needs more meets a problem that more will not solve. */
 const MAX_ATTEMPTS = 12;
@@ -14,6 +15,9 @@ const MAX_OPINIONS = 3;
 /** Full jitter: a random share of base · 2^n, at most the cap. The cap bounds how late a recovery is noticed. */
 const BACKOFF_BASE_MS = 25;
 const BACKOFF_CAP_MS = 250;
+
+/** What a waiting call holds beside its parameters, roughly. */
+const QUEUED_CALL_BYTES = 2_000;
 
 interface Fallback {
   readonly outcome: RpcOutcome;
@@ -40,6 +44,7 @@ export class CallRun {
   #tried: Provider[] = [];
   readonly #running: Attempt[] = [];
   #timer: Timer | undefined;
+  #waiting: Waiting | undefined;
   /** The best answer so far, used when nothing better comes. */
   #fallback: Fallback | undefined;
   /** Messages of providers that failed in words; the same words twice speak for the chain. */
@@ -88,6 +93,7 @@ export class CallRun {
     if (result.kind === 'result') this.#onResult(attempt, result.result, ms);
     else if (result.kind === 'error') this.#onError(attempt, result, ms);
     else this.#onFault(attempt, result, ms);
+    this.#deps.queue.poke();
   }
 
   #now(): number {
@@ -99,6 +105,7 @@ export class CallRun {
     this.#settled = true;
     this.#timer?.cancel();
     this.#parked.delete(this);
+    this.#waiting?.leave();
     for (const attempt of this.#running) this.#abandon(attempt);
     this.#resolve({ outcome, errorKind, provider, attempts: this.#attempts, units: this.#units });
   }
@@ -135,7 +142,43 @@ export class CallRun {
 
   #launch(reason: AttemptReason): void {
     if (this.#settled) return;
-    const { pool, queue, retryBudget } = this.#deps;
+    // A second try for comfort never takes a place that others wait for.
+    if (reason === 'hedge' && this.#deps.queue.length() > 0) return;
+    // Where others wait nobody overtakes them; retries had their turn.
+    const waitMs = reason === 'first' && this.#deps.queue.length() > 0 ? 0 : this.#tryLaunch(reason);
+    if (waitMs !== undefined) this.#enqueue(reason, waitMs);
+  }
+
+  #enqueue(reason: AttemptReason, waitMs: number): void {
+    const work = this.#work;
+    const refuse = (refusal: QueueRefusal): void => {
+      note(work.trace, this.#now(), 'refused', undefined, refusal);
+      this.#settle(overloaded(work.method, refusal), 'rate-limited', undefined);
+    };
+    const queued = this.#deps.queue.enqueue(
+      {
+        method: work.method,
+        priority: work.priority,
+        principal: work.principal,
+        weight: work.weight,
+        units: work.spec.units,
+        bytes: work.params.length + QUEUED_CALL_BYTES,
+        deadlineAt: work.deadlineAt,
+        attempt: () => (this.#settled ? undefined : this.#tryLaunch(reason)),
+        dismiss: refuse,
+      },
+      waitMs,
+    );
+    if ('reason' in queued) refuse(queued);
+    else if (!this.#settled) {
+      this.#waiting = queued;
+      note(work.trace, this.#now(), 'queued', undefined, waitMs);
+    }
+  }
+
+  /** Sends the call, or ends it; milliseconds until another try makes sense when nobody has room. */
+  #tryLaunch(reason: AttemptReason): number | undefined {
+    const { pool, retryBudget } = this.#deps;
     const work = this.#work;
     const pick = pool.pick({
       method: work.method,
@@ -144,31 +187,19 @@ export class CallRun {
       desperate: reason === 'first' || reason === 'retry',
       // Where allowances are scarce a hedge would take the place of somebody's only call.
       spare: reason === 'hedge',
+      priority: work.priority,
     });
     if (pick.kind === 'provider') {
       this.#send(pick.provider, reason);
-      return;
+      return undefined;
     }
-    if (reason === 'hedge') return;
+    if (reason === 'hedge') return undefined;
     if (pick.kind === 'wait') {
       if (reason === 'verify') {
         this.#giveUp('others are at their limit');
-        return;
+        return undefined;
       }
-      const refusal = queue.enqueue({
-        work,
-        waitMs: pick.waitMs,
-        ready: () => this.#launch(reason),
-        cancelled: () => this.#settled,
-      });
-      if (refusal === undefined) {
-        note(work.trace, this.#now(), 'queued', undefined, pick.waitMs);
-        return;
-      }
-      note(work.trace, this.#now(), 'refused', undefined, refusal.retryAfterSeconds);
-      const why = `providers are at their rate limit; try again in ${refusal.retryAfterSeconds} s`;
-      this.#settle(gatewayError(RPC_ERROR.limitExceeded, why, refusal), 'rate-limited', undefined);
-      return;
+      return pick.waitMs;
     }
     note(work.trace, this.#now(), 'no-provider', undefined, pick.reason);
     const all = pool.providers();
@@ -181,6 +212,7 @@ export class CallRun {
     } else if (this.#attempts > 0 && this.#tried.length === 0) this.#giveUp(pick.reason);
     else if (this.#rounds < MAX_ATTEMPTS && retryBudget.take()) this.#backOff();
     else this.#giveUp(pick.reason);
+    return undefined;
   }
 
   #send(provider: Provider, reason: AttemptReason): void {
@@ -201,6 +233,7 @@ export class CallRun {
         alone: work.spec.write === true,
       },
       attempt.done,
+      work.priority,
     );
     this.#watch();
   }
@@ -423,6 +456,29 @@ export class CallRun {
     }
     this.#retryElsewhere('retry');
   }
+}
+
+/** In words a client can act on, and in `data` what its code can. */
+function overloaded(method: string, { reason, waitMs, retryAfterSeconds }: QueueRefusal): RpcFailure {
+  const wait = Number.isFinite(waitMs) ? `about ${waitMs} ms` : 'longer than can be told';
+  const why = {
+    deadline: `${method} would wait ${wait}, which is beyond its deadline`,
+    wait: `${method} would wait ${wait}, which is longer than calls are kept waiting`,
+    full: 'the queue is full',
+    shed: 'its place in the queue was needed for more urgent calls or quieter clients',
+  }[reason];
+  return gatewayError(
+    RPC_ERROR.limitExceeded,
+    `providers have no room: ${why}; try again in ${retryAfterSeconds} s`,
+    {
+      retryAfterSeconds,
+      data: JSON.stringify({
+        reason: `queue_${reason}`,
+        waitMs: Number.isFinite(waitMs) ? waitMs : null,
+        retryAfterSeconds,
+      }),
+    },
+  );
 }
 
 /** One attempt of a run at one provider. */

@@ -27,6 +27,8 @@ export interface Work {
   deadlineAt: number;
   readonly priority: RpcPriority;
   readonly principal: string;
+  /** Share of a contended queue relative to other principals. */
+  readonly weight: number;
   readonly trace: CallTrace | undefined;
   /**
    * What an empty result means: `wrong` when the data certainly exists, so that everybody is asked until somebody has

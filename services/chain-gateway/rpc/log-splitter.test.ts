@@ -86,6 +86,7 @@ function callFor(from: number, to: number, address?: string[]): { call: BoundCal
     deadlineAt: 1_000,
     priority: 'standard',
     principal: 'test',
+    weight: 1,
     trace: undefined,
     judgeEmpty: undefined,
   };

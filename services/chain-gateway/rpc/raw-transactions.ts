@@ -42,6 +42,7 @@ export function createRawTransactions(deps: {
       deadlineAt: work.deadlineAt,
       priority: call.priority,
       principal: call.principal,
+      weight: call.who.weight,
       trace: call.trace,
       judgeEmpty: (result) => (result === 'null' ? 'wrong' : 'fine'),
     });
@@ -91,6 +92,7 @@ export function createRawTransactions(deps: {
           deadlineAt: call.deadlineAt,
           priority: call.priority,
           principal: call.principal,
+          weight: call.who.weight,
           trace: call.trace,
           judgeEmpty: undefined,
         };

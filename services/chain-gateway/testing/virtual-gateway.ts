@@ -2,10 +2,11 @@ import { createLogger } from '../../../lib/log.ts';
 import { createMetrics } from '../../../lib/metrics.ts';
 import { createSeededRandom, type Random } from '../../../lib/random.ts';
 import { createManualClock, type ManualClock } from '../../../lib/time.ts';
-import { unlimitedPrincipal } from '../admission/principal.ts';
+import { type Principal, unlimitedPrincipal } from '../admission/principal.ts';
 import type { SharedCache } from '../cache/shared-cache.ts';
 import { type ProviderConfig, providerFromUrl } from '../providers/provider-config.ts';
 import { createReadPath, type ReadPath, type ReadPathOptions } from '../read-path.ts';
+import type { RpcPriority } from '../rpc/ethereum-rpc.ts';
 import { MULTICALL3_ADDRESS } from '../rpc/multicall.ts';
 import { createVirtualChain, type VirtualChain } from './virtual-chain.ts';
 import { createVirtualUpstream, type VirtualUpstream } from './virtual-upstream.ts';
@@ -18,7 +19,12 @@ export interface VirtualGateway {
   readonly upstreams: readonly VirtualUpstream[];
   readonly path: ReadPath;
   /** Calls through the JSON-RPC front door. */
-  call(method: string, params: readonly unknown[], timeoutMs?: number): Promise<VirtualAnswer>;
+  call(
+    method: string,
+    params: readonly unknown[],
+    timeoutMs?: number,
+    as?: { readonly principal: Principal; readonly priority: RpcPriority },
+  ): Promise<VirtualAnswer>;
   close(): Promise<void>;
 }
 
@@ -100,11 +106,10 @@ export async function createVirtualGateway(
     chain,
     upstreams,
     path,
-    async call(method, params, timeoutMs = 10_000) {
+    async call(method, params, timeoutMs = 10_000, as = { principal: SIMULATION, priority: 'standard' }) {
       const reply = await path.door.handle(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }), {
         requestId: `request-${++requests}`,
-        principal: SIMULATION,
-        priority: 'standard',
+        ...as,
         timeoutMs,
       });
       const call = reply.calls[0];

@@ -18,6 +18,8 @@ export interface Faults {
   readonly limit?: { readonly perSecond: number; readonly style: 'http' | 'http-retry-after' | 'in-200' };
   /** The same as a token bucket, which is what many providers have. */
   readonly bucket?: { readonly perSecond: number; readonly burst: number; readonly retryAfter: boolean };
+  /** Works on so many calls at once, each so long; the rest waits inside it and is never refused. */
+  readonly capacity?: { readonly slots: number; readonly serviceMs: number };
   /** Blocks behind. */
   readonly lag?: number;
   /** Share of answers that are null although the data exists. */
@@ -121,6 +123,21 @@ export function createVirtualUpstream(deps: {
     return false;
   };
 
+  const freeAt: number[] = [];
+  /** Milliseconds until the last of these calls is done, waiting for a slot included. */
+  const workFor = ({ slots, serviceMs }: NonNullable<Faults['capacity']>, count: number): number => {
+    const now = clock.monotonic();
+    while (freeAt.length < slots) freeAt.push(0);
+    freeAt.length = slots;
+    let last = now;
+    for (let i = 0; i < count; i++) {
+      const slot = freeAt.indexOf(Math.min(...freeAt));
+      freeAt[slot] = Math.max(now, freeAt[slot] as number) + serviceMs;
+      last = Math.max(last, freeAt[slot] as number);
+    }
+    return last - now;
+  };
+
   const upstream: VirtualUpstream = {
     faults: {},
     get balanceCalls() {
@@ -155,7 +172,8 @@ export function createVirtualUpstream(deps: {
         after(1, () => ({ ok: false, fault: 'connect', message: 'connection refused' }));
       else if (faults.hang !== true) {
         const slow = random.float() < (faults.slowRate ?? 0) ? (faults.slowMs ?? 2_000) : 0;
-        after(deps.latencyMs + random.float() * deps.jitterMs + slow, () => {
+        const busy = faults.capacity === undefined ? 0 : workFor(faults.capacity, batch.length);
+        after(deps.latencyMs + random.float() * deps.jitterMs + slow + busy, () => {
           if (upstream.faults.down === true)
             return { ok: false, fault: 'reset', message: 'connection reset' };
           if (random.float() < (faults.errorRate ?? 0))
