@@ -85,7 +85,7 @@ export function findMissing(machine: Machine = thisMachine()): Missing {
     problems.push(
       'no cgroup controllers are mounted at /sys/fs/cgroup: mount cgroup2 there, or start the container with --privileged',
     );
-  if (version === 2 && /^cgroup2? \/sys\/fs\/cgroup cgroup2 ro/m.test(machine.mounts))
+  if (version === 2 && /^\S+ \/sys\/fs\/cgroup cgroup2 ro/m.test(machine.mounts))
     problems.push('/sys/fs/cgroup is mounted read-only: start the container with --privileged');
   const notBuildable = machine.notBuildable();
   if (notBuildable) problems.push(notBuildable);
