@@ -5,6 +5,8 @@ export interface QuerySpec {
   readonly expr: string;
   /** Grafana's legend: `{{label}}`, or words. */
   readonly legend: string;
+  /** Why this query alone may find nothing, while the panel as a whole has data. */
+  readonly mayBeEmpty?: string;
 }
 
 /** From this value on the panel has this colour. The first step has no value: it is the base. */

@@ -178,7 +178,11 @@ export const chainGateway: BoardSpec = {
               expr: 'sum by (provider) (rate(rpc_upstream_attempts_total[$__rate_interval]))',
               legend: '{{provider}} used',
             },
-            { expr: 'max by (provider) (rpc_provider_rate_limit) > 0', legend: '{{provider}} limit' },
+            {
+              expr: 'max by (provider) (rpc_provider_rate_limit) > 0',
+              legend: '{{provider}} limit',
+              mayBeEmpty: 'no provider has a declared or learned limit',
+            },
           ],
           shows: 'Calls a second, and the declared or learned limit (none drawn: unlimited).',
           good: 'below four fifths of the limit.',

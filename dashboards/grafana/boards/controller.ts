@@ -160,6 +160,7 @@ export const controller: BoardSpec = {
             {
               expr: 'sum by (name) (rate(workqueue_retries_total[$__rate_interval]))',
               legend: '{{name}} retries/s',
+              mayBeEmpty: 'no pass has failed',
             },
           ],
           shows: 'Keys that wait to be reconciled, and keys that failed.',
