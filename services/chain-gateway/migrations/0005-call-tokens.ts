@@ -7,7 +7,7 @@ export const callTokensMigration = {
   sql: `
 -- One row: which life of Redis we lease to, and the salt of pairwise subjects.
 CREATE TABLE call_token_state (
-  only         boolean PRIMARY KEY DEFAULT true CHECK (only),
+  singleton    boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   generation   text NOT NULL DEFAULT '',
   subject_salt bytea NOT NULL DEFAULT decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex')
 );

@@ -98,9 +98,7 @@ export interface TokenLedgerFixture {
     validAfter?: number;
     validBefore?: number;
   }): Promise<string>;
-  budget(
-    id: string,
-  ): Promise<{
+  budget(id: string): Promise<{
     cap: number;
     settled: number;
     held: number;
