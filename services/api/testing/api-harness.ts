@@ -25,7 +25,11 @@ export interface Answered {
 export type ApiHarness = Awaited<ReturnType<typeof startApiHarness>>;
 
 /** A whole API on real Postgres and Redis, beside stand-ins for the gateway and the user service. */
-export async function startApiHarness(env: Record<string, string> = {}) {
+export async function startApiHarness(
+  env: Record<string, string> = {},
+  /** Contracts that this chain does not have. */
+  without: readonly string[] = [],
+) {
   const [postgres, redis, gateway, user] = await Promise.all([
     createTestPostgres(),
     createTestRedis(),
@@ -44,20 +48,22 @@ export async function startApiHarness(env: Record<string, string> = {}) {
     JSON.stringify({
       chainId: 31337,
       confirmations: 2,
-      contracts: {
-        RejuveToken: { address: RJV, deployedBlock: 1, abi: 'rejuve-token' },
-        IdentityToken: {
-          ...contract('2', 'identity-token'),
-          eip712: { name: 'Rejuve Identities', version: '1' },
-        },
-        DataManagement: {
-          ...contract('3', 'data-management'),
-          eip712: { name: 'Rejuve Data Management', version: '1' },
-        },
-        ProductNFT: contract('4', 'product-nft'),
-        EAS: contract('5', 'eas'),
-        Multicall3: contract('6', 'multicall3'),
-      },
+      contracts: Object.fromEntries(
+        Object.entries({
+          RejuveToken: { address: RJV, deployedBlock: 1, abi: 'rejuve-token' },
+          IdentityToken: {
+            ...contract('2', 'identity-token'),
+            eip712: { name: 'Rejuve Identities', version: '1' },
+          },
+          DataManagement: {
+            ...contract('3', 'data-management'),
+            eip712: { name: 'Rejuve Data Management', version: '1' },
+          },
+          ProductNFT: contract('4', 'product-nft'),
+          EAS: contract('5', 'eas'),
+          Multicall3: contract('6', 'multicall3'),
+        }).filter(([name]) => !without.includes(name)),
+      ),
       accounts: { treasury: { address: TREASURY }, lab: { address: `0x${'7'.repeat(40)}` } },
     }),
   );

@@ -10,6 +10,8 @@ export interface StandIn {
   readonly server: Server;
   /** What was asked, as `METHOD path`. */
   readonly calls: string[];
+  /** While set, everything but `/livez`, keys and events is answered with this problem. */
+  fail: { status: number; code: string } | undefined;
   close(): Promise<void>;
 }
 
@@ -23,18 +25,22 @@ type Answer = { status?: number; body?: unknown };
 
 async function serve(handle: (asked: Asked) => Promise<Answer> | Answer): Promise<StandIn> {
   const calls: string[] = [];
+  const state: Pick<StandIn, 'fail'> = { fail: undefined };
   const server = createServer(async (req, res) => {
     const chunks: Buffer[] = [];
     for await (const chunk of req) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString('utf8');
     const url = new URL(req.url ?? '/', 'http://stand.in');
     calls.push(`${req.method} ${url.pathname}`);
-    const { status = 200, body } = await handle({
-      method: req.method ?? 'GET',
-      url,
-      headers: req.headers,
-      body: text === '' ? undefined : JSON.parse(text),
-    });
+    const failing = /^\/(livez|\.well-known|internal\/events)/.test(url.pathname) ? undefined : state.fail;
+    const { status = 200, body } = failing
+      ? problem(failing.status, failing.code)
+      : await handle({
+          method: req.method ?? 'GET',
+          url,
+          headers: req.headers,
+          body: text === '' ? undefined : JSON.parse(text),
+        });
     res.writeHead(status, {
       'content-type': status >= 400 ? 'application/problem+json' : 'application/json',
     });
@@ -45,6 +51,12 @@ async function serve(handle: (asked: Asked) => Promise<Answer> | Answer): Promis
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     server,
     calls,
+    get fail() {
+      return state.fail;
+    },
+    set fail(fail) {
+      state.fail = fail;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -221,14 +233,13 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
       ? { status: path.endsWith('/cancel') ? 202 : 200, body: transaction }
       : problem(404, 'not_found');
   });
-  return {
-    ...standIn,
+  return Object.assign(standIn, {
     transactions,
     balances,
     permissions,
     rpc: overrides,
     views,
-    emit(event) {
+    emit(event: Parameters<GatewayStandIn['emit']>[0]) {
       events.push({
         seq: String(events.length + 1),
         chainId: 31337,
@@ -240,7 +251,7 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
       });
       newEvent();
     },
-  };
+  });
 }
 
 export interface UserStandIn extends StandIn {
@@ -314,11 +325,13 @@ export async function startUserStandIn(issuer: string): Promise<UserStandIn> {
     return owner ? { body: { personId: owner } } : problem(404, 'not_found');
   });
 
-  return {
-    ...standIn,
+  return Object.assign(standIn, {
     owners,
     rotate,
-    async accessToken(personId, change = {}) {
+    async accessToken(
+      personId: string,
+      change: { expiresInSeconds?: number; audience?: string; scope?: string } = {},
+    ) {
       const key = keys.at(-1);
       if (!key) throw new Error('there is no key');
       const now = Math.floor(Date.now() / 1000);
@@ -331,5 +344,5 @@ export async function startUserStandIn(issuer: string): Promise<UserStandIn> {
         .setExpirationTime(now + (change.expiresInSeconds ?? 300))
         .sign(key.privateKey);
     },
-  };
+  });
 }
