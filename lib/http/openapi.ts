@@ -37,6 +37,12 @@ const SECURITY: Readonly<Record<Exclude<AuthKind, 'public'>, object>> = {
     description: 'OAuth 2 access token of a partner.',
   },
   admin: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Access token of an operator.' },
+  'call-token': {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'Call token; with `Authorization: DPoP` and a `DPoP` header when it is bound to a key.',
+  },
 };
 
 /** Errors that any route can answer with. */

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 /** Who may call a route; each kind is verified by the function of the same name given to `createHttpApp`. */
-export type AuthKind = 'public' | 'user' | 'api-key' | 'service' | 'partner' | 'admin';
+export type AuthKind = 'public' | 'user' | 'api-key' | 'service' | 'partner' | 'admin' | 'call-token';
 
 /** Who is calling, as the authentication found it. */
 export interface Principal {
