@@ -24,8 +24,8 @@ export interface Answered {
 
 export type ApiHarness = Awaited<ReturnType<typeof startApiHarness>>;
 
-/** A whole API on real Postgres and Redis, beside stand-ins for the gateway and the user service. */
-export async function startApiHarness(
+/** What an API needs around it: real Postgres and Redis, stand-ins for the gateway and the user service. */
+export async function startApiWorld(
   env: Record<string, string> = {},
   /** Contracts that this chain does not have. */
   without: readonly string[] = [],
@@ -67,7 +67,11 @@ export async function startApiHarness(
       accounts: { treasury: { address: TREASURY }, lab: { address: `0x${'7'.repeat(40)}` } },
     }),
   );
-  const config = loadConfig(apiConfig, {
+  return {
+    postgres,
+    redis,
+    gateway,
+    user,
     env: {
       PORT: '0',
       LOG_LEVEL: 'silent',
@@ -86,7 +90,22 @@ export async function startApiHarness(
       REQUESTS_PER_MINUTE: '1000000',
       ...env,
     },
-  });
+    async drop(): Promise<void> {
+      await Promise.all([gateway.close(), user.close()]);
+      await Promise.all([postgres.drop(), redis.drop(), rm(dir, { recursive: true, force: true })]);
+    },
+  };
+}
+
+/** A whole API in this process. */
+export async function startApiHarness(
+  env: Record<string, string> = {},
+  /** Contracts that this chain does not have. */
+  without: readonly string[] = [],
+) {
+  const world = await startApiWorld(env, without);
+  const { postgres, redis, gateway, user } = world;
+  const config = loadConfig(apiConfig, { env: world.env });
   const closers: (() => Promise<void> | void)[] = [];
   const abort = new AbortController();
   const log = createLogger({ service: 'api', level: 'silent' });
@@ -148,8 +167,7 @@ export async function startApiHarness(
     async stop(): Promise<void> {
       abort.abort(new Error('the test is over'));
       for (const close of closers.reverse()) await close();
-      await Promise.all([gateway.close(), user.close()]);
-      await Promise.all([postgres.drop(), redis.drop(), rm(dir, { recursive: true, force: true })]);
+      await world.drop();
     },
   };
 }
