@@ -163,8 +163,9 @@ if redis.call('HGET', KEYS[2], 'lease') == ARGV[2] then redis.call('PEXPIRE', KE
 return {'FORGOT'}
 `;
 
-/** ARGV: generation, epoch. A token of an earlier epoch gets no hold after this. */
+/** ARGV: generation, epoch, allotment, channel. A token of an earlier epoch gets no hold after this. */
 const REVOKE = `
+redis.call('PUBLISH', ARGV[4], ARGV[3] .. ' ' .. ARGV[2])
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'LOST'} end
 if redis.call('HGET', KEYS[2], 'generation') ~= ARGV[1] then return {'COLD'} end
 if tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0') < tonumber(ARGV[2]) then redis.call('HSET', KEYS[2], 'epoch', ARGV[2]) end

@@ -98,6 +98,8 @@ export interface Purse {
   ping(): Promise<void>;
   /** Told whenever a connection was made anew: what we knew about Redis may be of a former life. */
   onReconnect(fn: () => void): void;
+  /** Told when any replica revoked an allotment; a hint for what takes no hold (answers from the cache). */
+  onRevoked(fn: (allotmentId: string, epoch: number) => void): void;
   close(): Promise<void>;
 }
 
@@ -139,6 +141,8 @@ export function createPurse(options: {
     `${base}t:${id}`,
     logKey,
   ];
+  const channel = `${base}revoked`;
+  let subscriber: Redis | undefined;
   let connected = false;
   const reconnected: (() => void)[] = [];
   redis.on('ready', () => {
@@ -220,7 +224,7 @@ export function createPurse(options: {
       await run.forget(...keys(id), generation, lease);
     },
     async revoke(generation, id, epoch) {
-      await run.revoke(...keys(id), generation, epoch);
+      await run.revoke(...keys(id), generation, epoch, id, channel);
     },
     generation: () => redis.get(generationKey),
     async setGeneration(token) {
@@ -241,7 +245,23 @@ export function createPurse(options: {
       await redis.ping();
     },
     onReconnect: (fn) => void reconnected.push(fn),
-    close: () => closeRedis(redis),
+    onRevoked(fn) {
+      subscriber ??= createRedis({
+        url: options.url,
+        log: options.log,
+        role: 'call-token-revocations',
+        whenDown: 'wait',
+      });
+      void subscriber.subscribe(channel).catch((error) => options.log.warn({ err: error }, 'not subscribed'));
+      subscriber.on('message', (_channel, text: string) => {
+        const [id = '', epoch = '0'] = text.split(' ');
+        fn(id, Number(epoch));
+      });
+    },
+    async close() {
+      if (subscriber !== undefined) await closeRedis(subscriber);
+      await closeRedis(redis);
+    },
   };
 }
 
