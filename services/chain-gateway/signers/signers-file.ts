@@ -13,7 +13,8 @@ const wei = z
 /** Finishes what it has and takes nothing new: how a key is rotated out. */
 const draining = z.boolean().default(false);
 
-const signerEntry = z.discriminatedUnion('type', [
+/** One key of any kind. */
+export const signerEntry = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('private-key-file'), draining, file: path }),
   z.strictObject({ type: z.literal('keystore'), draining, file: path, passwordFile: path }),
   z.strictObject({
@@ -106,7 +107,8 @@ export function loadSignersFile(file: string): Map<string, SignerPoolEntry> {
   );
 }
 
-function withPaths(entry: SignerEntry, resolve: (p: string) => string): SignerEntry {
+/** The entry with its files found relative to the file that names them. */
+export function withPaths(entry: SignerEntry, resolve: (p: string) => string): SignerEntry {
   switch (entry.type) {
     case 'private-key-file':
       return { ...entry, file: resolve(entry.file) };

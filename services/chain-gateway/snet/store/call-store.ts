@@ -43,19 +43,40 @@ export async function insertCalls(db: GatewayExecutor, calls: readonly NewCall[]
     from jsonb_to_recordset(${jsonRows(calls)}) as c${CALL_RECORD}`.execute(db);
 }
 
+/** What the holds of a batch came to, with what the calls need next. */
+export interface PrepaidHolds {
+  readonly taken: ReadonlySet<string>;
+  /** Credit that is left, cogs. */
+  readonly left: bigint;
+  readonly epoch: number;
+  readonly planned: bigint;
+  /** Sealed. */
+  readonly token: string | undefined;
+  readonly tokenUntil: Date | undefined;
+  readonly channelId: bigint | undefined;
+  readonly mpe: string;
+}
+
 /**
  * Prepaid calls of one channel: those that the bought credit covers, in the order given, are written down and their
- * price is taken from it, in one statement.
- *
- * @returns ids that were taken, and how much credit is left
+ * price is taken from it, in one statement. The channel's row is locked first, so two replicas never sell the same.
  */
 export async function holdPrepaid(
   db: GatewayExecutor,
   channel: string,
   calls: readonly NewCall[],
-): Promise<{ taken: ReadonlySet<string>; left: bigint; epoch: number }> {
+): Promise<PrepaidHolds> {
   const rows = calls.map((call, ordinal) => ({ ...call, ordinal }));
-  const result = await sql<{ taken: string[] | null; left: string; epoch: number }>`
+  const result = await sql<{
+    taken: string[] | null;
+    left: string;
+    epoch: number;
+    planned: string;
+    token: string | null;
+    until: Date | null;
+    channel: string | null;
+    mpe: string;
+  }>`
     with ch as (select id, epoch, planned - committed as credit from snet_channels where id = ${channel} for update),
     asked as (
       select c.*, sum(price) over (order by ordinal) as running
@@ -68,12 +89,33 @@ export async function holdPrepaid(
       from asked a, ch where a.running <= ch.credit returning id, price),
     paid as (
       update snet_channels c set committed = committed + coalesce((select sum(price) from taken), 0)
-      from ch where c.id = ch.id returning c.planned - c.committed as left_over, c.epoch)
-    select (select array_agg(id::text) from taken) as taken, left_over::text as left, epoch from paid`.execute(
-    db,
-  );
+      from ch where c.id = ch.id
+      returning c.planned - c.committed as left_over, c.epoch, c.planned, c.token, c.token_until,
+        c.channel_id, c.mpe)
+    select (select array_agg(id::text) from taken) as taken, left_over::text as left, epoch, planned::text,
+      token, token_until as until, channel_id::text as channel, mpe from paid`.execute(db);
   const row = result.rows[0];
-  return { taken: new Set(row?.taken ?? []), left: BigInt(row?.left ?? '0'), epoch: row?.epoch ?? 0 };
+  if (!row) throw new Error(`there is no channel row ${channel}`);
+  return {
+    taken: new Set(row.taken ?? []),
+    left: BigInt(row.left),
+    epoch: row.epoch,
+    planned: BigInt(row.planned),
+    token: row.token ?? undefined,
+    tokenUntil: row.until ?? undefined,
+    channelId: row.channel === null ? undefined : BigInt(row.channel),
+    mpe: row.mpe,
+  };
+}
+
+/** The daemon says that nothing is left although we thought so: believe it, unless more was bought since. */
+export async function exhaustCredit(
+  db: GatewayExecutor,
+  channel: string,
+  seen: { epoch: number; planned: bigint },
+): Promise<void> {
+  await sql`update snet_channels set committed = greatest(committed, planned), version = version + 1
+    where id = ${channel} and epoch = ${seen.epoch} and planned = ${seen.planned.toString()}`.execute(db);
 }
 
 /** Ends calls that are still held; a failed prepaid call gives its price back to the credit of its epoch. */

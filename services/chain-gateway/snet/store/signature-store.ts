@@ -53,6 +53,21 @@ export async function highestSigned(db: GatewayExecutor, channel: string, nonce:
   return BigInt(rows[0]?.amount ?? '0');
 }
 
+/** The same over the nonces that the contract has not closed yet, below the one that is signed for now. */
+export async function claimableBefore(
+  db: GatewayExecutor,
+  channel: string,
+  range: { from: bigint; before: bigint },
+): Promise<bigint> {
+  if (range.from >= range.before) return 0n;
+  const { rows } = await sql<{ amount: string | null }>`
+    select sum(highest)::text as amount from (
+      select max(amount) as highest from snet_signatures
+      where channel = ${channel} and nonce >= ${range.from.toString()} and nonce < ${range.before.toString()}
+      group by nonce) n`.execute(db);
+  return BigInt(rows[0]?.amount ?? '0');
+}
+
 /**
  * Writes down a signature before it is used. The same amount again is the same signature: its row is opened again.
  * The caller holds the channel's row (requireFence). A second open one is refused by the database.
