@@ -12,6 +12,7 @@ import {
   url,
 } from '../../lib/config.ts';
 import { serviceAuthKeys } from '../../lib/service-auth.ts';
+import { callTokenKeys } from './admission/tokens/token-config.ts';
 import { MULTICALL3_ADDRESS } from './rpc/multicall.ts';
 
 /** Settings of the read path; every process that reads the chain takes them. */
@@ -88,6 +89,7 @@ export const gatewayConfig = defineConfig({
     ...commonKeys,
     ...readPathKeys,
     ...jobKeys,
+    ...callTokenKeys,
     PORT: port(4000).describe('Port of JSON-RPC and REST'),
     METRICS_PORT: integer({ min: 0, max: 65_535 })
       .optional()

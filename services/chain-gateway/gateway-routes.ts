@@ -1,6 +1,6 @@
 import { ConfigError } from '../../lib/config.ts';
 import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
-import { createCursorCodec } from '../../lib/cursor.ts';
+import { type CursorCodec, createCursorCodec } from '../../lib/cursor.ts';
 import type { ReadinessCheck } from '../../lib/http/readiness.ts';
 import type { Route } from '../../lib/http/route.ts';
 import type { ProcessScope } from '../../lib/lifecycle.ts';
@@ -9,7 +9,13 @@ import type { Metrics } from '../../lib/metrics.ts';
 import { migrate } from '../../lib/migrate.ts';
 import { createPostgres } from '../../lib/postgres.ts';
 import type { Random } from '../../lib/random.ts';
+import type { ServiceAuthKeys } from '../../lib/service-auth.ts';
 import type { Clock } from '../../lib/time.ts';
+import {
+  type CallTokenConfig,
+  type CallTokensParts,
+  createCallTokenParts,
+} from './admission/tokens/create-call-tokens.ts';
 import { createEventHintReceiver } from './events/event-hints.ts';
 import { createEventTail } from './events/event-tail.ts';
 import { createIndexRoutes } from './events/index-routes.ts';
@@ -20,6 +26,7 @@ import { createTicketOffice } from './jobs/job-queue.ts';
 import { createJobRoutes } from './jobs/routes.ts';
 import { createJobService } from './jobs/service.ts';
 import { gatewayMigrations } from './migrations/gateway-migrations.ts';
+import type { EthereumRpc } from './rpc/ethereum-rpc.ts';
 import { loadSignersFile, type SignerPoolEntry } from './signers/signers-file.ts';
 import type { GatewayPostgres, GatewayTables } from './store/gateway-database.ts';
 import { type ContractBook, createContractBook } from './transactions/contract-book.ts';
@@ -78,7 +85,10 @@ export const openSignersFile = (file: string | undefined): ReadonlyMap<string, S
 
 /** The part of the REST interface that stands on the database: transactions, the event log, the index. */
 export async function createGatewayRoutes(deps: {
-  config: {
+  config: Omit<CallTokenConfig, 'CALL_TOKEN_PAYERS'> & {
+    CALL_TOKEN_PAYERS?: readonly string[] | undefined;
+    DATA_KEYS?: ServiceAuthKeys | undefined;
+    SERVICE_AUTH_KEYS?: ServiceAuthKeys | undefined;
     DATABASE_URL: string;
     REDIS_URL?: string | undefined;
     REDIS_PREFIX: string;
@@ -92,6 +102,8 @@ export async function createGatewayRoutes(deps: {
   chainId: number;
   /** The head that calls of jobs are judged by. */
   view: ChainView;
+  /** Asked about signatures of contract wallets. */
+  rpc: EthereumRpc;
   /** Signs list cursors; any secret that all replicas share. */
   cursorSecret: string;
   clock: Clock;
@@ -99,7 +111,7 @@ export async function createGatewayRoutes(deps: {
   log: Logger;
   metrics: Metrics;
   scope: Pick<ProcessScope, 'defer'>;
-}): Promise<{ routes: Route[]; readiness: ReadinessCheck[] }> {
+}): Promise<{ routes: Route[]; readiness: ReadinessCheck[]; tokens: CallTokensParts | undefined }> {
   const { config, chainId, clock, random, log, metrics, scope } = deps;
   const postgres = await openGatewayDatabase({
     url: config.DATABASE_URL,
@@ -154,8 +166,14 @@ export async function createGatewayRoutes(deps: {
       void office?.add(slices);
     },
   });
+  const tokens =
+    config.CALL_TOKEN_PAYERS === undefined
+      ? undefined
+      : await openCallTokens({ ...deps, payers: config.CALL_TOKEN_PAYERS, postgres, cursors });
   return {
+    tokens,
     routes: [
+      ...(tokens?.routes ?? []),
       ...createJobRoutes({ service: jobs, postgres, cursors }),
       ...createTransactionRoutes({ service, postgres, watcher, cursors, clock }),
       ...createTransactionOperationsRoutes({ postgres, service, chainId }),
@@ -164,4 +182,37 @@ export async function createGatewayRoutes(deps: {
     ],
     readiness: [{ name: 'postgres', check: (signal) => postgres.ping(signal) }],
   };
+}
+
+/** Call tokens need a Redis to spend from and keys to be sealed with; a gateway without them says so at the start. */
+function openCallTokens(
+  deps: Parameters<typeof createGatewayRoutes>[0] & {
+    payers: readonly string[];
+    postgres: GatewayPostgres;
+    cursors: CursorCodec;
+  },
+): Promise<CallTokensParts> {
+  const { config } = deps;
+  const manifest =
+    config.CONTRACTS_FILE === undefined ? undefined : loadContractsManifest(config.CONTRACTS_FILE);
+  const dataKeys = config.DATA_KEYS ?? config.SERVICE_AUTH_KEYS;
+  const tokenContract = manifest?.contracts.RejuveToken?.address;
+  const missing = (key: string, message: string) => new ConfigError('gateway', [{ key, message }]);
+  if (config.REDIS_URL === undefined)
+    throw missing('REDIS_URL', 'is required with CALL_TOKEN_PAYERS: budgets are spent there');
+  if (dataKeys === undefined)
+    throw missing('DATA_KEYS', 'is required with CALL_TOKEN_PAYERS: it seals the signing keys');
+  if (config.CALL_TOKEN_CONTRACT === undefined && tokenContract === undefined)
+    throw missing(
+      'CALL_TOKEN_CONTRACT',
+      'is required with CALL_TOKEN_PAYERS unless CONTRACTS_FILE names RejuveToken',
+    );
+  return createCallTokenParts({
+    ...deps,
+    config: { ...config, CALL_TOKEN_PAYERS: deps.payers },
+    redis: { url: config.REDIS_URL, prefix: config.REDIS_PREFIX },
+    dataKeys,
+    tokenContract,
+    multicallAddress: manifest?.contracts.Multicall3?.address,
+  });
 }

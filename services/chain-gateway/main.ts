@@ -17,6 +17,8 @@ import { systemClock as clock } from '../../lib/time.ts';
 import { startTracing } from '../../lib/tracing/start-tracing.ts';
 import { traceListener } from '../../lib/tracing/trace-listener.ts';
 import { createIdentify, serviceAuthenticator } from './admission/identify.ts';
+import type { CallTokensParts } from './admission/tokens/create-call-tokens.ts';
+import { identifyCallTokens } from './admission/tokens/identify-tokens.ts';
 import { banner } from './banner.ts';
 import { createClusterBus } from './cluster-bus.ts';
 import { runClusterPrimary } from './cluster-primary.ts';
@@ -119,6 +121,7 @@ runProcess('gateway', async (scope) => {
   const bus = createClusterBus({ clock, answer: (question) => answerQuestion(path, question) });
 
   const routes: Route[] = [...internalRoutes({ path, clock, open: auth === undefined, bus, costs })];
+  let tokens: CallTokensParts | undefined;
   const readiness: ReadinessCheck[] = [
     {
       name: 'providers',
@@ -140,6 +143,7 @@ runProcess('gateway', async (scope) => {
       config: { ...config, DATABASE_URL: config.DATABASE_URL },
       chainId,
       view: path.view,
+      rpc: path.rpc,
       // All replicas have it, and a cursor that outlives its rotation is refused like any other foreign one.
       cursorSecret: `cursors:${config.SERVICE_AUTH_KEYS?.[0]?.secret}`,
       clock,
@@ -148,6 +152,7 @@ runProcess('gateway', async (scope) => {
       metrics,
       scope,
     });
+    tokens = own.tokens;
     routes.push(...own.routes);
     readiness.push(...own.readiness);
   }
@@ -160,7 +165,10 @@ runProcess('gateway', async (scope) => {
     clock,
     random,
     routes,
-    authenticate: { service: serviceAuthenticator(auth) },
+    authenticate: {
+      service: serviceAuthenticator(auth),
+      ...(tokens === undefined ? {} : { 'call-token': tokens.authenticate }),
+    },
     readiness,
     openapi: {
       title: 'Chain gateway',
@@ -172,11 +180,12 @@ runProcess('gateway', async (scope) => {
   let draining = false;
   let requests = 0;
   const idPrefix = random.token(6);
-  const identify = createIdentify({
+  const others = createIdentify({
     auth,
     anonymous: config.RPC_ANONYMOUS ?? standalone,
     now: () => clock.monotonic(),
   });
+  const identify = tokens === undefined ? others : identifyCallTokens(tokens.principals, others);
   const handleRpc = createRpcHttpHandler({
     door: path.door,
     chainId,

@@ -2,12 +2,14 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { commonKeys, csv, databaseUrl, defineConfig, flag, integer, port, secret } from '../../lib/config.ts';
 import { serviceAuthKeys } from '../../lib/service-auth.ts';
+import { callTokenKeys } from './admission/tokens/token-config.ts';
 import { jobKeys, readPathKeys } from './config.ts';
 import { DEFAULT_LEASE_MS } from './jobs/slice-store.ts';
 
 const shared = {
   ...commonKeys,
   ...readPathKeys,
+  ...callTokenKeys,
   DATABASE_URL: databaseUrl().describe('Postgres: the truth about transactions and the index'),
   DATABASE_POOL_MAX: integer({ min: 3, max: 200, default: 15 }).describe(
     'Most connections of this process to Postgres',

@@ -1,5 +1,6 @@
 import { loadConfig } from '../../lib/config.ts';
 import { runProcess } from '../../lib/lifecycle.ts';
+import { startLedgerRole } from './admission/tokens/ledger-role.ts';
 import { openGatewayDatabase } from './gateway-routes.ts';
 import { startJobsRole } from './jobs-role.ts';
 import { createProcessShell } from './process-shell.ts';
@@ -26,6 +27,10 @@ runProcess('gateway-worker', async (scope) => {
     config.WORKER_ROLES ?? (config.REDIS_URL === undefined ? ['transactions'] : ['transactions', 'jobs']),
   );
   if (roles.has('transactions')) await startTransactionsRole({ config, shell, postgres, scope });
+  if (roles.has('transactions') && config.CALL_TOKEN_PAYERS !== undefined && config.REDIS_URL !== undefined) {
+    const redis = { url: config.REDIS_URL, prefix: config.REDIS_PREFIX };
+    startLedgerRole({ config, redis, postgres, scope, ...shell });
+  }
   const jobs = roles.has('jobs') ? await startJobsRole({ config, shell, postgres, scope }) : undefined;
   await shell.listen([
     { name: 'postgres', check: (signal) => postgres.ping(signal) },
