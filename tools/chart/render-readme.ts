@@ -44,11 +44,11 @@ function collect(node: Node, value: Record<string, unknown>, prefix: string, row
     if (child.properties) {
       const twin = prefix === '' ? TWINS[name] : undefined;
       const more = twin ? ` Same settings as \`${twin}\`${differences(own, value[twin])}.` : '';
-      rows.push(`| **\`${path}\`** | | ${escape(child.description ?? '')}${more} |`);
+      rows.push(`| **\`${path}\`** | | ${cell(child.description ?? '')}${more} |`);
       if (!twin) collect(child, own as Record<string, unknown>, path, rows);
     } else {
       rows.push(
-        `| \`${path}\` | \`${escape(JSON.stringify(own) ?? 'not set')}\` | ${escape(child.description ?? '')} *${escape(typeOf(child))}* |`,
+        `| \`${path}\` | \`${cell(JSON.stringify(own) ?? 'not set')}\` | ${cell(child.description ?? '')} *${cell(typeOf(child))}* |`,
       );
     }
   }
@@ -67,4 +67,4 @@ function differences(own: unknown, other: unknown): string {
   return found.length === 0 ? '' : `; other defaults: ${found.join(', ')}`;
 }
 
-const escape = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

@@ -87,6 +87,13 @@ export const PROGRAMS = {
     versionOf: 'github.com/yannh/kubeconform',
     ldflags: (version) => `-s -w -X main.version=${version}`,
   },
+  'kube-score': {
+    name: 'kube-score',
+    module: 'kube-score',
+    package: 'github.com/zegl/kube-score/cmd/kube-score',
+    versionOf: 'github.com/zegl/kube-score',
+    ldflags: strip,
+  },
   coredns: {
     name: 'coredns',
     module: 'coredns',
