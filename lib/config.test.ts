@@ -12,6 +12,7 @@ import {
   describeConfig,
   loadConfig,
   port,
+  secret,
   url,
 } from './config.ts';
 
@@ -91,6 +92,21 @@ describe('loadConfig', () => {
     expect(problemsOf({ DATABASE_URL, DATABASE_URL_FILE: join(folder, 'url') })[0]?.message).toMatch(
       /not both/,
     );
+  });
+
+  it('knows a secret after it was described or made optional', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'config-')), 'described');
+    writeFileSync(file, 'from the file');
+    const described = defineConfig({
+      service: 'test',
+      keys: {
+        A_SECRET: secret(z.string()).describe('described'),
+        B_SECRET: secret(z.string()).optional().describe('both'),
+      },
+    });
+    const config = loadConfig(described, { env: { A_SECRET_FILE: file, B_SECRET_FILE: file } });
+    expect(config).toEqual({ A_SECRET: 'from the file', B_SECRET: 'from the file' });
+    expect(describeConfig(described, config)).toEqual({ A_SECRET: '[redacted]', B_SECRET: '[redacted]' });
   });
 
   it('never repeats a wrong secret value', () => {

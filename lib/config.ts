@@ -37,11 +37,18 @@ export function defineConfig<K extends Keys>(definition: ConfigDefinition<K>): C
   return definition;
 }
 
-const secretSchemas = new WeakSet<z.ZodType>();
+/** A registry and no set: it knows a schema also after `.describe()`, which makes a new one. */
+const secretSchemas = z.registry<{ secret: true }>();
+/** Also what is made from a secret: `.optional()` and `.default()` wrap it. */
+const isSecret = (schema: z.ZodType): boolean => {
+  if (secretSchemas.get(schema)?.secret === true) return true;
+  const { innerType } = schema.def as { innerType?: z.ZodType };
+  return innerType !== undefined && isSecret(innerType);
+};
 
 /** Marks a setting as secret: `NAME_FILE` may name a file that holds it, and dumps show `[redacted]`. */
 export function secret<S extends z.ZodType>(schema: S): S {
-  secretSchemas.add(schema);
+  secretSchemas.add(schema, { secret: true });
   return schema;
 }
 
@@ -200,7 +207,7 @@ export function loadConfig<K extends Keys>(
   const problems: ConfigProblem[] = [];
   const names = Object.keys(definition.keys);
   const fileNames = names
-    .filter((name) => secretSchemas.has(definition.keys[name] as z.ZodType))
+    .filter((name) => isSecret(definition.keys[name] as z.ZodType))
     .map((n) => `${n}_FILE`);
   const valid = new Set([...names, ...fileNames, 'CONFIG_FILE']);
   const foreign = new Set(sharedKeys);
@@ -260,7 +267,7 @@ export function describeConfig<K extends Keys>(
   const out: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(definition.keys)) {
     const value = (values as Record<string, unknown>)[key];
-    out[key] = secretSchemas.has(schema) && value !== undefined ? '[redacted]' : value;
+    out[key] = isSecret(schema) && value !== undefined ? '[redacted]' : value;
   }
   return out;
 }
