@@ -86,7 +86,11 @@ function createRootfs(folder: string): Rootfs {
       chmodSync(at(to), 0o755);
       for (const library of librariesOf(real)) copyOnce(library);
     },
-    copy: (from, to) => cpSync(from, at(to), { recursive: true, dereference: false, verbatimSymlinks: true }),
+    copy: (from, to) =>
+      // A file that is a link is copied as what it leads to; links inside a folder stay links.
+      statSync(from).isDirectory()
+        ? cpSync(from, at(to), { recursive: true, verbatimSymlinks: true })
+        : copyFileSync(from, at(to)),
     write: (path, content, mode = 0o644) => {
       writeFileSync(at(path), content);
       chmodSync(at(path), mode);

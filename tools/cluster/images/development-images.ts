@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { anvilBinary } from '../../stack/parts/anvil.ts';
@@ -36,6 +37,10 @@ const stamp = (file: string): string => {
   return `${size}-${Math.round(mtimeMs)}`;
 };
 
+/** Says what is inside: an image of the same name would not be loaded again. */
+const tagOf = (version: string, key: string): string =>
+  `${version}-${createHash('sha256').update(key).digest('hex').slice(0, 6)}`;
+
 const versionIn = (file: string, env: NodeJS.ProcessEnv = {}): string =>
   /(\d+\.\d+(\.\d+)?)/.exec(
     execFileSync(file, ['--version'], { encoding: 'utf8', env: { ...process.env, ...env } }),
@@ -45,9 +50,11 @@ const versionIn = (file: string, env: NodeJS.ProcessEnv = {}): string =>
 async function postgres(): Promise<DevelopmentImage> {
   const { bin, version } = await postgresBinary();
   const repository = 'localhost/rejuve-postgres';
+  const key = `${stamp(join(bin, 'postgres'))} ${helperKey('postgres')} 1`;
+  const tag = tagOf(version, key);
   const archive = await assembleImage({
-    name: `${repository}:${version}`,
-    key: `${stamp(join(bin, 'postgres'))} ${helperKey('postgres')} 1`,
+    name: `${repository}:${tag}`,
+    key,
     config: {
       entrypoint: ['/usr/local/bin/docker-entrypoint'],
       command: ['postgres'],
@@ -68,16 +75,18 @@ async function postgres(): Promise<DevelopmentImage> {
       addHelper(rootfs, 'postgres', '/usr/local/bin/docker-entrypoint');
     },
   });
-  return { part: 'postgres', repository, tag: version, archive };
+  return { part: 'postgres', repository, tag, archive };
 }
 
 async function redis(): Promise<DevelopmentImage> {
   const { file, libraryPath } = await redisBinary();
   const version = versionIn(file, { LD_LIBRARY_PATH: libraryPath });
   const repository = 'localhost/rejuve-redis';
+  const key = `${stamp(file)} 2`;
+  const tag = tagOf(version, key);
   const archive = await assembleImage({
-    name: `${repository}:${version}`,
-    key: stamp(file),
+    name: `${repository}:${tag}`,
+    key,
     config: { command: ['redis-server'], user: '999:999', workingDir: '/data' },
     fill: (rootfs) => {
       common(rootfs);
@@ -90,23 +99,25 @@ async function redis(): Promise<DevelopmentImage> {
         rootfs.copyOnce(library, libraryPath ? '/usr/lib' : undefined);
     },
   });
-  return { part: 'redis', repository, tag: version, archive };
+  return { part: 'redis', repository, tag, archive };
 }
 
 async function chain(): Promise<DevelopmentImage> {
   const file = anvilBinary();
   const version = versionIn(file);
   const repository = 'localhost/rejuve-foundry';
+  const key = stamp(file);
+  const tag = tagOf(version, key);
   const archive = await assembleImage({
-    name: `${repository}:${version}`,
-    key: stamp(file),
+    name: `${repository}:${tag}`,
+    key,
     config: { command: ['anvil'], user: '1000:1000', workingDir: '/tmp' },
     fill: (rootfs) => {
       common(rootfs);
       rootfs.program(file, '/usr/local/bin/anvil');
     },
   });
-  return { part: 'chain', repository, tag: version, archive };
+  return { part: 'chain', repository, tag, archive };
 }
 
 /** Stand-ins for the public images of Postgres, Redis and Foundry, from the parts that `make up` runs. */

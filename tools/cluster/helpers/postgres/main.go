@@ -76,6 +76,6 @@ func main() {
 	if len(args) > 0 && args[0] == "postgres" {
 		args = args[1:]
 	}
-	args = append([]string{"postgres", "-D", data, "-c", "listen_addresses=*", "-c", "unix_socket_directories=/tmp"}, args...)
+	args = append([]string{bin + "postgres", "-D", data, "-c", "listen_addresses=*", "-c", "unix_socket_directories=/tmp"}, args...)
 	check(syscall.Exec(bin+"postgres", args, os.Environ()), "starting the server")
 }
