@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiError, paginate, RejuveClient, verifyWebhook } from '../../sdk/typescript/src/index.ts';
 import { type ApiHarness, BOOTSTRAP_KEY, RJV, startApiHarness, TREASURY } from './testing/api-harness.ts';
-import { WALLET } from './testing/sample-requests.ts';
+import { SAMPLE_REQUESTS, WALLET } from './testing/sample-requests.ts';
 
 const run = promisify(execFile);
 const payment = {
@@ -19,10 +21,17 @@ const offer = { title: 'Blood panel', description: 'At a partner', price: '12.5'
 describe('the API on real Postgres and Redis', () => {
   let h: ApiHarness;
   let ada: string;
+  /** A transaction that Ada signed and sent. */
+  let sent: string;
   beforeAll(async () => {
     h = await startApiHarness();
     h.user.owners.set(WALLET, 'ada');
     ada = await h.user.accessToken('ada');
+    const { body } = await h.call('POST', '/v1/transactions/submit', {
+      token: ada,
+      body: SAMPLE_REQUESTS.submitTransaction?.body,
+    });
+    sent = body.id;
   }, 60_000);
   afterAll(() => h?.stop());
 
@@ -310,6 +319,79 @@ describe('the API on real Postgres and Redis', () => {
     await expect(verifyWebhook('other', headers, body)).rejects.toThrow('does not match');
   }, 20_000);
 
+  it('streams states to the TypeScript client over lost connections, until the last one', async () => {
+    const block = { number: undefined as string | undefined };
+    h.gateway.rpc.set('eth_getTransactionReceipt', () =>
+      block.number === undefined
+        ? null
+        : { blockNumber: block.number, blockHash: `0x${'b1'.repeat(32)}`, status: '0x1' },
+    );
+    h.gateway.rpc.set('eth_getBlockByNumber', ([tag]) => ({
+      number: tag === 'finalized' ? '0x32' : '0x64',
+      hash: `0x${'ab'.repeat(32)}`,
+      timestamp: '0x66000000',
+    }));
+    let connections = 0;
+    const client = new RejuveClient({
+      baseUrl: h.url,
+      token: ada,
+      fetch: async (url, init) => {
+        const answer = await fetch(url, init);
+        if (connections++ > 0) return answer;
+        // The first connection breaks after its first event.
+        const reader = answer.body?.getReader();
+        return new Response(
+          new ReadableStream({
+            async pull(controller) {
+              const { value } = (await reader?.read()) ?? {};
+              if (value) controller.enqueue(value);
+              if (!value || new TextDecoder().decode(value).includes('"submitted"')) {
+                block.number = '0x5f';
+                controller.error(new TypeError('terminated'));
+              }
+            },
+          }),
+          { headers: answer.headers },
+        );
+      },
+      sleep: async () => undefined,
+    });
+    const states: string[] = [];
+    for await (const { data } of client.streamTransaction(sent)) {
+      states.push(data.state);
+      if (data.state === 'confirmed') block.number = '0x10';
+    }
+    expect(states).toEqual(['submitted', 'confirmed', 'finalized']);
+    expect(connections).toBeGreaterThan(1);
+    h.gateway.rpc.clear();
+    await expect(
+      (async () => {
+        for await (const _ of client.streamTransaction('unknown')) throw new Error('an event of nothing');
+      })(),
+    ).rejects.toMatchObject({ code: 'not_found' });
+  }, 30_000);
+
+  it('is packed as npm and pip want it', async () => {
+    const root = join(import.meta.dirname, '../../sdk');
+    const folder = await mkdtemp(join(tmpdir(), 'sdk-'));
+    const path = `${join(root, '../node_modules/.bin')}:${process.env.PATH}`;
+    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], {
+      cwd: join(root, 'typescript'),
+      env: { ...process.env, PATH: path },
+    });
+    const packed = JSON.parse(stdout.slice(stdout.indexOf('['))) as { files: { path: string }[] }[];
+    const files = packed[0]?.files.map((file) => file.path) ?? [];
+    expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'package.json']));
+    expect(files.filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))).toEqual([]);
+    // What pip builds a wheel from; the build itself needs setuptools from PyPI, and tests need no network.
+    await run('python3', [
+      '-c',
+      'import tomllib,sys; tomllib.load(open(sys.argv[1],"rb"))',
+      join(root, 'python/pyproject.toml'),
+    ]);
+    await rm(folder, { recursive: true, force: true });
+  }, 60_000);
+
   it('is what the Python client expects', async () => {
     const program = `
 import hashlib, hmac, base64, time, os
@@ -317,6 +399,11 @@ from rejuve_api import ApiError, RejuveClient, paginate, verify_webhook, Webhook
 c = RejuveClient(os.environ["API"], token=os.environ["KEY"])
 assert c.list_tokens()["data"][0]["symbol"] == "RJV"
 assert len(list(paginate(c.list_partner_offers, limit=3))) > 5
+assert c.get_wallet_balances("${WALLET}")["address"] == "${WALLET}"
+events = c.stream_transaction(os.environ["SENT"])
+first = next(events)
+assert first.event == "state" and first.data["state"] == "submitted" and first.data["id"] == os.environ["SENT"], first
+events.close()
 try:
     c.get_redemption("unknown"); raise SystemExit("no error")
 except ApiError as e:
@@ -340,6 +427,7 @@ print("ok")`;
         PYTHONDONTWRITEBYTECODE: '1',
         API: h.url,
         KEY: BOOTSTRAP_KEY,
+        SENT: sent,
       },
     });
     expect(stdout.trim()).toBe('ok');

@@ -95,34 +95,42 @@ describe('creating requests under kill -9', () => {
     return final.body;
   }
 
-  it('makes one client, one reservation and one payment of each', async () => {
-    const setUp = async (path: string, body: unknown): Promise<string> =>
-      (await post(path, BOOTSTRAP_KEY, crypto.randomUUID(), body)).body.id as string;
-    for (let round = 0; round < ROUNDS; round++) {
-      const name = `client ${round}`;
-      const made = await storm('/v1/clients', BOOTSTRAP_KEY, { name, scopes: ['tokens:read'] });
-      const clients = await db.query('select id from api_clients where name = $1', [name]);
-      expect(clients.rows).toEqual([{ id: made.id }]);
+  it(
+    'makes one client, one reservation and one payment of each',
+    async () => {
+      const setUp = async (path: string, body: unknown): Promise<string> =>
+        (await post(path, BOOTSTRAP_KEY, crypto.randomUUID(), body)).body.id as string;
+      for (let round = 0; round < ROUNDS; round++) {
+        const name = `client ${round}`;
+        const made = await storm('/v1/clients', BOOTSTRAP_KEY, { name, scopes: ['tokens:read'] });
+        const clients = await db.query('select id from api_clients where name = $1', [name]);
+        expect(clients.rows).toEqual([{ id: made.id }]);
 
-      const offer = await setUp('/v1/partner-offers', {
-        ...{ title: 't', description: 'd', price: '1', payee: WALLET },
-        stock: 10,
-      });
-      const reserved = await storm(`/v1/partner-offers/${offer}/redemptions`, ada, { wallet: WALLET });
-      const redemptions = await db.query('select id from redemptions where offer_id = $1', [offer]);
-      expect(redemptions.rows).toEqual([{ id: reserved.id }]);
-      const [left] = (await db.query('select stock from partner_offers where id = $1', [offer])).rows;
-      expect(Number(left.stock)).toBe(9);
+        const offer = await setUp('/v1/partner-offers', {
+          ...{ title: 't', description: 'd', price: '1', payee: WALLET },
+          stock: 10,
+        });
+        const reserved = await storm(`/v1/partner-offers/${offer}/redemptions`, ada, { wallet: WALLET });
+        const redemptions = await db.query('select id from redemptions where offer_id = $1', [offer]);
+        expect(redemptions.rows).toEqual([{ id: reserved.id }]);
+        const [left] = (await db.query('select stock from partner_offers where id = $1', [offer])).rows;
+        expect(Number(left.stock)).toBe(9);
 
-      const opportunity = await setUp('/v1/earning-opportunities', {
-        ...{ title: 't', description: 'd', criterion: 'linked-wallets', target: 1, reward: '1' },
-      });
-      const claimed = await storm(`/v1/earning-opportunities/${opportunity}/claim`, ada, { wallet: WALLET });
-      const payments = [...world.gateway.transactions.values()].filter((t) => t.id === claimed.transactionId);
-      expect(payments).toHaveLength(1);
-      expect([...world.gateway.transactions.values()].filter((t) => t.purpose === 'reward')).toHaveLength(
-        round + 1,
-      );
-    }
-  }, 60_000 + ROUNDS * 60_000);
+        const opportunity = await setUp('/v1/earning-opportunities', {
+          ...{ title: 't', description: 'd', criterion: 'linked-wallets', target: 1, reward: '1' },
+        });
+        const claimed = await storm(`/v1/earning-opportunities/${opportunity}/claim`, ada, {
+          wallet: WALLET,
+        });
+        const payments = [...world.gateway.transactions.values()].filter(
+          (t) => t.id === claimed.transactionId,
+        );
+        expect(payments).toHaveLength(1);
+        expect([...world.gateway.transactions.values()].filter((t) => t.purpose === 'reward')).toHaveLength(
+          round + 1,
+        );
+      }
+    },
+    60_000 + ROUNDS * 60_000,
+  );
 });

@@ -15,6 +15,8 @@ export interface Operation {
   readonly body: Json | undefined;
   readonly answer: Json | undefined;
   readonly idempotent: boolean;
+  /** Name of the schema of each event, where the answer is a stream of them. */
+  readonly events: string | undefined;
 }
 
 const schemaOf = (holder: unknown, type: string): Json | undefined => {
@@ -22,7 +24,7 @@ const schemaOf = (holder: unknown, type: string): Json | undefined => {
   return isObject(content) && isObject(content.schema) ? content.schema : undefined;
 };
 
-/** The operations that SDKs offer: JSON in, JSON out. Streams and OAuth forms are handled by hand. */
+/** The operations that SDKs offer: JSON in, JSON or events out. OAuth forms are handled by hand. */
 export function operationsOf(document: OpenApiDocument): Operation[] {
   return Object.entries(document.paths)
     .flatMap(([path, methods]) =>
@@ -31,7 +33,9 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
         const responses = isObject(op.responses) ? op.responses : {};
         const ok = Object.entries(responses).find(([status]) => status.startsWith('2'))?.[1];
         const content = isObject(ok) && isObject(ok.content) ? Object.keys(ok.content) : [];
-        if (content.some((type) => !type.endsWith('json')) || path.startsWith('/v1/oauth/')) return [];
+        const events = typeof op['x-event-data'] === 'string' ? op['x-event-data'] : undefined;
+        if (events === undefined && content.some((type) => !type.endsWith('json'))) return [];
+        if (path.startsWith('/v1/oauth/')) return [];
         return [
           {
             id: String(op.operationId),
@@ -51,6 +55,7 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
             body: schemaOf(op.requestBody, 'application/json'),
             answer: schemaOf(ok, 'application/json'),
             idempotent: parameters.some((p) => p.name === 'idempotency-key'),
+            events,
           },
         ];
       }),

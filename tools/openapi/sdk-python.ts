@@ -1,5 +1,6 @@
 import type { OpenApiDocument } from '../../lib/http/openapi.ts';
 import { isObject, operationsOf } from './operations.ts';
+import { createPythonTypes } from './python-types.ts';
 
 export const snake = (name: string): string =>
   name
@@ -29,21 +30,30 @@ function hint(schema: unknown): string {
   return 'str';
 }
 
-/** `generated.py`: one method per operation, on top of the hand-written transport. */
-export function pythonClient(document: OpenApiDocument): string {
+const capital = (name: string): string => (name[0] ?? '').toUpperCase() + name.slice(1);
+
+/** `generated.py`: one method per operation, on top of the hand-written transport; and `types.py`, what they take and give. */
+export function pythonClient(document: OpenApiDocument): { client: string; types: string } {
+  const types = createPythonTypes(document);
+  const named = (schema: unknown, place: string): string => {
+    const type = types.typeOf(schema, place);
+    // Names inside the types module, seen from here.
+    return type.replace(/"([A-Za-z0-9]+)"/g, (_, name) => `t.${name}`);
+  };
   const methods = operationsOf(document).map((op) => {
     const required = op.query.filter((q) => q.required);
     const optional = op.query.filter((q) => !q.required);
     const parameters = [
       'self',
       ...op.pathParameters.map((name) => `${argument(name)}: str`),
-      ...(op.body ? ['body: Mapping[str, Any]'] : []),
+      ...(op.body ? [`body: ${named(op.body, `${capital(op.id)}Body`)}`] : []),
       ...(required.length + optional.length > 0 || op.idempotent ? ['*'] : []),
       ...required.map((q) => `${argument(q.name)}: ${hint(q.schema)}`),
       ...optional.map((q) => `${argument(q.name)}: ${hint(q.schema)} | None = None`),
       ...(op.idempotent ? ['idempotency_key: str | None = None'] : []),
+      ...(op.events === undefined ? [] : ['*', 'last_event_id: str | None = None']),
     ];
-    const path = op.path.replace(/\{(\w+)\}/g, (_, name) => `{quote(${argument(name)}, safe='')}`);
+    const path = op.path.replace(/\{(\w+)\}/g, (_, name) => `{_quote(${argument(name)}, safe='')}`);
     const query = op.query.map((q) => `"${q.name}": ${argument(q.name)}`).join(', ');
     const call = [
       `"${op.method}"`,
@@ -52,18 +62,25 @@ export function pythonClient(document: OpenApiDocument): string {
       ...(op.body ? ['body=body'] : []),
       ...(op.idempotent ? ['idempotent=True', 'idempotency_key=idempotency_key'] : []),
     ];
-    return `    def ${snake(op.id)}(${parameters.join(', ')}) -> Any:
+    if (op.events !== undefined) {
+      return `    def ${snake(op.id)}(${parameters.join(', ')}) -> Iterator[Event[t.${op.events}]]:
+        """${op.summary}: every event as it comes, over lost connections, until the server has no more."""
+        return self._stream(${call[1]}, last_event_id)`;
+    }
+    const answer = op.answer === undefined ? 'None' : named(op.answer, `${capital(op.id)}Answer`);
+    return `    def ${snake(op.id)}(${parameters.join(', ')}) -> ${answer}:
         """${op.summary}.${op.deprecated ? ' Deprecated.' : ''}"""
-        return self._call(${call.join(', ')})`;
+        ${op.answer === undefined ? `self._call(${call.join(', ')})` : `return cast(${JSON.stringify(answer)}, self._call(${call.join(', ')}))`}`;
   });
-  return `# Generated from services/api/openapi.json by tools/openapi/sdk.ts; do not edit.
+  const client = `# Generated from services/api/openapi.json by tools/openapi/sdk.ts; do not edit.
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Iterator
+from typing import Literal, Union, cast
+from urllib.parse import quote as _quote
 
-from .core import Transport
+from . import types as t
+from .core import Event, Transport
 
 
 class RejuveClient(Transport):
@@ -71,4 +88,5 @@ class RejuveClient(Transport):
 
 ${methods.join('\n\n')}
 `;
+  return { client, types: types.module() };
 }

@@ -70,13 +70,22 @@ export function typescriptClient(document: OpenApiDocument): string {
       ...(op.body ? ['body'] : []),
       ...(op.idempotent ? ['idempotent: true'] : []),
     ];
+    if (op.events !== undefined) {
+      return `  /**
+   * ${op.summary}: every event as it comes, over lost connections, until the server has no more.
+   * @param options.lastEventId continues after an event that was seen before
+   */
+  ${op.id}(${parameters.join(', ').replace('RequestOptions', 'StreamOptions')}): AsyncGenerator<StreamEvent<${op.events}>, void> {
+    return this.#transport.stream({ ${spec.join(', ')} }, options);
+  }`;
+    }
     return `  /** ${op.summary}.${op.deprecated ? ' @deprecated' : ''} */
   ${op.id}(${parameters.join(', ')}): Promise<${op.answer ? typeOf(op.answer) : 'void'}> {
     return this.#transport.call({ ${spec.join(', ')} }, options);
   }`;
   });
   return `// Generated from services/api/openapi.json by tools/openapi/sdk.ts; do not edit.
-import { type ClientOptions, type RequestOptions, Transport } from '../core.ts';
+import { type ClientOptions, type RequestOptions, type StreamEvent, type StreamOptions, Transport } from '../core.ts';
 
 ${types.join('\n')}
 

@@ -9,9 +9,11 @@ const PROJECT = join(import.meta.dirname, '..', '..');
 const document = JSON.parse(
   readFileSync(join(PROJECT, 'services/api/openapi.json'), 'utf8'),
 ) as OpenApiDocument;
+const python = pythonClient(document);
 const files: Record<string, string> = {
   'sdk/typescript/src/generated/client.ts': typescriptClient(document),
-  'sdk/python/rejuve_api/generated.py': pythonClient(document),
+  'sdk/python/rejuve_api/generated.py': python.client,
+  'sdk/python/rejuve_api/types.py': python.types,
 };
 for (const [name, text] of Object.entries(files)) {
   const file = join(PROJECT, name);

@@ -8,7 +8,10 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, TypeVar
+from http.client import IncompleteRead
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -20,6 +23,23 @@ _MAX_RETRY_AFTER_S = 60.0
 _RETRYABLE = {429, 502, 503, 504}
 # Renew before the end, so that no request is refused on the way.
 _RENEW_EARLY_S = 30.0
+
+
+# A stream that the server ends at once and without news, when asked to go on after the last event, is over.
+_OVER_WITHIN_S = 1.0
+# The server sends a sign of life every 15 s; a connection without one for this long is dead.
+_SILENCE_S = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Event(Generic[T]):
+    """One server-sent event, its data parsed."""
+
+    id: str | None
+    event: str
+    data: T
 
 
 class ApiError(Exception):
@@ -130,6 +150,65 @@ class Transport:
             attempt += 1
 
 
+    def _stream(self, path: str, last_event_id: str | None) -> Iterator[Event[Any]]:
+        last = last_event_id
+        failures = 0
+        while True:
+            started = time.monotonic()
+            seen = 0
+            headers = {"Accept": "text/event-stream"}
+            token = self._token()
+            if token is not None:
+                headers["Authorization"] = f"Bearer {token}"
+            if last is not None:
+                headers["Last-Event-ID"] = last
+            try:
+                request = Request(f"{self._base_url}{path}", headers=headers, method="GET")
+                with urlopen(request, timeout=_SILENCE_S) as answer:
+                    for event in _events(answer):
+                        last = event.id or last
+                        seen += 1
+                        failures = 0
+                        yield event
+            except HTTPError as error:
+                wait = _retry_after(error.headers.get("Retry-After"))
+                if error.code not in _RETRYABLE or failures >= self._max_retries:
+                    raise ApiError(error.code, _problem(error), wait) from error
+                failures += 1
+                self._sleep(wait if wait is not None else _backoff(failures))
+                continue
+            except (URLError, TimeoutError, ConnectionError, IncompleteRead):
+                if failures >= self._max_retries:
+                    raise
+                failures += 1
+                self._sleep(_backoff(failures))
+                continue
+            if seen == 0 and last is not None and time.monotonic() - started < _OVER_WITHIN_S:
+                return
+
+
+def _events(lines: Any) -> Iterator[Event[Any]]:
+    """Reads text/event-stream (HTML Living Standard, section 9.2.6)."""
+    last_id: str | None = None
+    name = "message"
+    data: list[str] = []
+    for raw in lines:
+        line = raw.decode("utf-8").rstrip("\r\n")
+        if line == "":
+            if data:
+                yield Event(last_id, name, json.loads("\n".join(data)))
+            name, data = "message", []
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value
+        elif field == "id":
+            last_id = value
+
+
 def _problem(error: HTTPError) -> dict[str, Any]:
     try:
         parsed = json.loads(error.read())
@@ -139,15 +218,21 @@ def _problem(error: HTTPError) -> dict[str, Any]:
 
 
 def _retry_after(header: str | None) -> float | None:
+    if header is None:
+        return None
     try:
-        return None if header is None else max(0.0, float(header))
+        return max(0.0, float(header))
     except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (TypeError, ValueError):
         return None
 
 
 def _backoff(attempt: int) -> float:
     """Exponential with full jitter, so that many clients do not come back at once."""
-    return random.random() * min(_MAX_DELAY_S, _BASE_DELAY_S * 2**attempt)
+    return random.random() * min(_MAX_DELAY_S, _BASE_DELAY_S * 2.0**attempt)
 
 
 def paginate(read: Callable[..., Mapping[str, Any]], *args: Any, **kwargs: Any) -> Iterator[Any]:

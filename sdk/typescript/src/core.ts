@@ -39,6 +39,19 @@ export interface RequestOptions {
   readonly idempotencyKey?: string;
 }
 
+export interface StreamOptions {
+  readonly signal?: AbortSignal;
+  /** Id of the last event that was seen before; the stream goes on after it. */
+  readonly lastEventId?: string;
+}
+
+/** One server-sent event, its data parsed. */
+export interface StreamEvent<T> {
+  readonly id: string | undefined;
+  readonly event: string;
+  readonly data: T;
+}
+
 export interface CallSpec {
   readonly method: string;
   readonly path: string;
@@ -143,6 +156,92 @@ export class Transport {
       await sleep(wait ?? backoff(attempt));
     }
   }
+
+  /** Events of a stream, over lost connections, until the server has no more. Leave the loop to stop. */
+  async *stream<T>(spec: CallSpec, options: StreamOptions = {}): AsyncGenerator<StreamEvent<T>, void> {
+    const { baseUrl, maxRetries = 3 } = this.#options;
+    const send = this.#options.fetch ?? fetch;
+    const sleep = this.#options.sleep ?? ((ms: number) => new Promise((resolve) => setTimeout(resolve, ms)));
+    let last = options.lastEventId;
+    for (let failures = 0; ; ) {
+      const left = new AbortController();
+      const signal = options.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal;
+      const from = Date.now();
+      let seen = 0;
+      let ended = false;
+      try {
+        const token = await this.#token();
+        const answer = await send(`${baseUrl}${spec.path}`, {
+          headers: {
+            accept: 'text/event-stream',
+            ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+            ...(last === undefined ? {} : { 'last-event-id': last }),
+          },
+          signal,
+        });
+        if (!answer.ok) {
+          const problem = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+          const wait = retryAfterMs(answer.headers.get('retry-after'));
+          throw new ApiError(answer.status, problem, wait === undefined ? undefined : wait / 1000);
+        }
+        const ready: StreamEvent<T>[] = [];
+        const push = eventParser(({ data, ...event }) =>
+          ready.push({ ...event, data: JSON.parse(data) as T }),
+        );
+        const decoder = new TextDecoder();
+        for await (const chunk of answer.body ?? []) {
+          push(decoder.decode(chunk as Uint8Array, { stream: true }));
+          for (const event of ready.splice(0)) {
+            last = event.id ?? last;
+            seen++;
+            failures = 0;
+            yield event;
+          }
+        }
+        ended = true;
+      } catch (error) {
+        const retryable = !(error instanceof ApiError) || RETRYABLE.has(error.status);
+        if (options.signal?.aborted || !retryable || failures >= maxRetries) throw error;
+        failures++;
+        await sleep(
+          (error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0) || backoff(failures),
+        );
+      } finally {
+        // Also when the caller leaves its loop: the connection goes with it.
+        left.abort();
+      }
+      if (ended && seen === 0 && last !== undefined && Date.now() - from < OVER_WITHIN_MS) return;
+    }
+  }
+}
+
+/** A stream that the server ends at once and without news, when asked to go on after the last event, is over. */
+const OVER_WITHIN_MS = 1_000;
+
+/** Reads `text/event-stream` (HTML Living Standard, section 9.2.6); calls back for each whole event. */
+function eventParser(onEvent: (event: { id: string | undefined; event: string; data: string }) => void) {
+  let rest = '';
+  let id: string | undefined;
+  let name = 'message';
+  let data: string[] = [];
+  return (text: string): void => {
+    const lines = (rest + text).split(/\r\n|\n|\r/);
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line === '') {
+        if (data.length > 0) onEvent({ id, event: name, data: data.join('\n') });
+        name = 'message';
+        data = [];
+        continue;
+      }
+      const colon = line.indexOf(':');
+      const field = colon === -1 ? line : line.slice(0, colon);
+      const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
+      if (field === 'data') data.push(value);
+      else if (field === 'event') name = value;
+      else if (field === 'id') id = value;
+    }
+  };
 }
 
 /** Exponential with full jitter, so that many clients do not come back at once. */

@@ -1,3 +1,11 @@
-export { ApiError, type ClientOptions, type Page, paginate, type RequestOptions } from './core.ts';
+export {
+  ApiError,
+  type ClientOptions,
+  type Page,
+  paginate,
+  type RequestOptions,
+  type StreamEvent,
+  type StreamOptions,
+} from './core.ts';
 export * from './generated/client.ts';
 export { verifyWebhook, WebhookError } from './webhooks.ts';

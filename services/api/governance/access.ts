@@ -13,7 +13,7 @@ export type ResourceOwner = 'none' | 'person' | 'wallet' | 'requester' | 'princi
 interface Access {
   readonly auth: readonly AuthKind[];
   readonly scopes: readonly Scope[];
-  readonly extensions: { readonly 'x-resource-owner': ResourceOwner };
+  readonly extensions: { readonly 'x-resource-owner': ResourceOwner; readonly 'x-event-data'?: string };
 }
 
 /** For people and clients. */
@@ -28,4 +28,13 @@ export const clientsOnly = (scope: Scope, owner: ResourceOwner): Access => ({
   auth: ['api-key'],
   scopes: [scope],
   extensions: { 'x-resource-owner': owner },
+});
+
+/**
+ * A route that answers server-sent events whose `data` is the named schema; the document says so in `x-event-data`, and
+ * the SDKs make an iterator of it.
+ */
+export const streamOf = (schema: string, access: Access): Access => ({
+  ...access,
+  extensions: { ...access.extensions, 'x-event-data': schema },
 });

@@ -3,7 +3,7 @@ import { AppError } from '../../../lib/errors.ts';
 import { defineRoute, type Route, reply, stream } from '../../../lib/http/route.ts';
 import type { Clock } from '../../../lib/time.ts';
 import { listOf } from '../chain/schemas.ts';
-import { clientsOnly, secured } from '../governance/access.ts';
+import { clientsOnly, secured, streamOf } from '../governance/access.ts';
 import { idempotencyErrors, idempotencyHeaders, keyOf } from '../governance/idempotent.ts';
 import { relayTransactionEvents, sendStates } from './event-relay.ts';
 import { createTransactionBody, transactionsQuery } from './schemas.ts';
@@ -131,7 +131,7 @@ export function transactionRoutes(deps: {
       description:
         'Server-sent events: `event: state`, `data:` a Transaction. After a lost connection send `Last-Event-ID`; nothing is missed.',
       tags,
-      ...secured('transactions:read', 'principal'),
+      ...streamOf('Transaction', secured('transactions:read', 'principal')),
       params: idParams,
       requestHeaders: z.object({
         'last-event-id': z.string().max(128).optional().describe('Id of the last event that was received'),

@@ -1,5 +1,5 @@
 // Generated from services/api/openapi.json by tools/openapi/sdk.ts; do not edit.
-import { type ClientOptions, type RequestOptions, Transport } from '../core.ts';
+import { type ClientOptions, type RequestOptions, type StreamEvent, type StreamOptions, Transport } from '../core.ts';
 
 export type AccessToken = { readonly access_token: string; readonly token_type: "Bearer"; readonly expires_in: number; readonly scope: string; };
 export type Amount = { readonly raw: string; readonly decimals: number; readonly formatted: string; };
@@ -23,9 +23,9 @@ export type NftStatus = { readonly contract: { readonly name: string; readonly a
 export type Page = { readonly next: string | null; readonly hasMore: boolean; };
 export type PartnerOffer = { readonly id: string; readonly partner: string; readonly title: string; readonly description: string; readonly price: Amount; readonly stock: number | null; readonly endsAt: string | null; };
 export type Permission = { readonly dataHash: string; readonly productId: string; readonly requesterId: string; readonly ownerIdentity: string; readonly permissionHash: string; readonly purpose: string | null; readonly stage: Stage; readonly grantedAt: string; readonly revokedAt: string | null; readonly blockNumber: number; readonly transactionHash: string; };
-export type PrepareTransaction = { readonly from: string; readonly contract: string; readonly function: string; readonly args: readonly (ContractArgument)[]; readonly value?: string | undefined; } | { readonly from: string; readonly to: string; readonly data?: string | undefined; readonly value?: string | undefined; };
+export type PrepareTransaction = { readonly from: string; readonly contract: string; readonly function: string; readonly args: readonly (ContractArgument)[]; readonly value?: string | undefined; } | { readonly from: string; readonly to: string; readonly data?: string | undefined; readonly value?: string | undefined; } | { readonly cancels: string; };
 export type PreparedTransaction = { readonly asOf: AsOf; readonly summary: string; readonly transaction: { readonly type: 2; readonly chainId: number; readonly from: string; readonly to: string; readonly nonce: number; readonly data: string; readonly value: string; readonly gasLimit: string; readonly maxFeePerGas: string; readonly maxPriorityFeePerGas: string; }; readonly fees: { readonly expected: Amount; readonly atMost: Amount; }; };
-export type Problem = { readonly type: string; readonly title: string; readonly status: number; readonly detail: string; readonly code: "already_linked" | "body_too_large" | "chain_unavailable" | "conflict" | "deadline_exceeded" | "dependency_unavailable" | "draining" | "expired_token" | "forbidden" | "idempotency_in_progress" | "idempotency_key_required" | "idempotency_key_reused" | "insufficient_funds" | "insufficient_scope" | "internal_error" | "invalid_argument" | "invalid_cursor" | "invalid_request" | "invalid_signature" | "invalid_token" | "malformed_json" | "method_not_allowed" | "nonce_used" | "not_found" | "policy_violation" | "precondition_failed" | "precondition_required" | "queue_full" | "rate_limited" | "refresh_token_reused" | "session_revoked" | "step_up_required" | "transaction_reverted" | "unauthenticated" | "unsupported_media_type"; readonly retry: "same" | "later" | "elsewhere" | "never"; readonly requestId?: string | undefined; readonly errors?: readonly ({ readonly pointer: string; readonly rule: string; readonly detail: string; })[] | undefined; };
+export type Problem = { readonly type: string; readonly title: string; readonly status: number; readonly detail: string; readonly code: "already_linked" | "amount_too_large" | "asset_not_accepted" | "authorization_expired" | "authorization_not_yet_valid" | "body_too_large" | "call_refused" | "callback_refused" | "chain_unavailable" | "conflict" | "deadline_exceeded" | "dependency_unavailable" | "dpop_invalid" | "dpop_replayed" | "dpop_required" | "draining" | "expired_token" | "forbidden" | "idempotency_in_progress" | "idempotency_key_required" | "idempotency_key_reused" | "insufficient_funds" | "insufficient_scope" | "internal_error" | "invalid_argument" | "invalid_cursor" | "invalid_request" | "invalid_scope" | "invalid_signature" | "invalid_token" | "job_too_large" | "malformed_json" | "method_not_allowed" | "nonce_reused" | "nonce_used" | "not_found" | "payer_not_accepted" | "policy_violation" | "precondition_failed" | "precondition_required" | "queue_full" | "rate_limited" | "refresh_token_reused" | "session_revoked" | "signature_malleable" | "snet_answer_lost" | "snet_payment_refused" | "snet_service_error" | "step_up_required" | "token_revoked" | "top_up_mismatch" | "transaction_reverted" | "unauthenticated" | "unsupported_media_type" | "wallet_refused" | "wallet_stuck" | "wrong_audience" | "wrong_chain" | "wrong_contract" | "wrong_signing_domain"; readonly retry: "same" | "later" | "elsewhere" | "never"; readonly requestId?: string | undefined; readonly errors?: readonly ({ readonly pointer: string; readonly rule: string; readonly detail: string; })[] | undefined; };
 export type Progress = { readonly progress: number; };
 export type PublishedOpportunity = { readonly id: string; readonly title: string; readonly description: string; readonly criterion: "identity" | "data-submissions" | "permission-grants" | "linked-wallets" | "manual"; readonly target: number; readonly reward: Amount; readonly remaining: number | null; readonly startsAt: string; readonly endsAt: string | null; };
 export type Quote = { readonly currency: string; readonly price: string; readonly value: string; readonly quotedAt: string; readonly source: string; };
@@ -40,7 +40,7 @@ export type Transfer = { readonly id: string; readonly token: Token; readonly di
 export type TypedMessage = { readonly domain: { readonly name: string; readonly version: string; readonly chainId: number; readonly verifyingContract: string; }; readonly types: Readonly<Record<string, readonly ({ readonly name: string; readonly type: string; })[]>>; readonly primaryType: string; readonly message: Readonly<Record<string, string>>; };
 export type Usage = { readonly day: { readonly limit: number | null; readonly used: number; readonly resetsAt: string; }; readonly month: { readonly limit: number | null; readonly used: number; readonly resetsAt: string; }; readonly analyticsOptOut: boolean; readonly data: readonly ({ readonly day: string; readonly operationId: string; readonly requests: number; readonly failed: number; readonly averageMs: number; })[]; };
 export type Verification = { readonly address: string; readonly asOf: AsOf; readonly verified: boolean; readonly data: readonly (Attestation)[]; };
-export type Wallet = { readonly address: string; readonly label: string | null; readonly linkedAt: string; };
+export type Wallet = { readonly address: string; readonly label: string | null; readonly proof: "signature" | "none"; readonly primary: boolean; readonly linkedAt: string; };
 export type WalletChallenge = { readonly message: string; readonly expiresAt: string; };
 
 /** One method per operation of the API. */
@@ -231,7 +231,7 @@ export class RejuveClient {
     return this.#transport.call({ method: 'GET', path: `/v1/wallets/${encodeURIComponent(address)}/transfers`, query }, options);
   }
 
-  /** List your linked wallets. */
+  /** List your linked and watched wallets. */
   listWallets(query: { readonly personId?: string | undefined; } = {}, options: RequestOptions = {}): Promise<{ readonly data: readonly (Wallet)[]; readonly page: Page; }> {
     return this.#transport.call({ method: 'GET', path: `/v1/wallets`, query }, options);
   }
@@ -306,6 +306,14 @@ export class RejuveClient {
     return this.#transport.call({ method: 'PUT', path: `/v1/usage/analytics`, body }, options);
   }
 
+  /**
+   * Follow the states of a transaction: every event as it comes, over lost connections, until the server has no more.
+   * @param options.lastEventId continues after an event that was seen before
+   */
+  streamTransaction(id: string, options: StreamOptions = {}): AsyncGenerator<StreamEvent<Transaction>, void> {
+    return this.#transport.stream({ method: 'GET', path: `/v1/transactions/${encodeURIComponent(id)}/events` }, options);
+  }
+
   /** Submit a data hash with the signature of its owner. */
   submitData(body: { readonly owner: string; readonly dataHash: string; readonly nonce: string; readonly signature: string; }, options: RequestOptions = {}): Promise<Transaction> {
     return this.#transport.call({ method: 'POST', path: `/v1/data-submissions`, body, idempotent: true }, options);
@@ -316,13 +324,18 @@ export class RejuveClient {
     return this.#transport.call({ method: 'POST', path: `/v1/transactions/submit`, body, idempotent: true }, options);
   }
 
-  /** Unlink a wallet. */
+  /** Unlink a wallet, or stop watching it. */
   unlinkWallet(address: string, query: { readonly personId?: string | undefined; } = {}, options: RequestOptions = {}): Promise<void> {
     return this.#transport.call({ method: 'DELETE', path: `/v1/wallets/${encodeURIComponent(address)}`, query }, options);
   }
 
-  /** Label a linked wallet. */
-  updateWallet(address: string, body: { readonly label: string | null; }, query: { readonly personId?: string | undefined; } = {}, options: RequestOptions = {}): Promise<Wallet> {
+  /** Label a wallet, or make it the primary one. */
+  updateWallet(address: string, body: { readonly label?: string | null | undefined; readonly primary?: true | undefined; }, query: { readonly personId?: string | undefined; } = {}, options: RequestOptions = {}): Promise<Wallet> {
     return this.#transport.call({ method: 'PATCH', path: `/v1/wallets/${encodeURIComponent(address)}`, query, body }, options);
+  }
+
+  /** Watch a wallet without proof. */
+  watchWallet(body: { readonly address: string; readonly label?: string | undefined; }, query: { readonly personId?: string | undefined; } = {}, options: RequestOptions = {}): Promise<Wallet> {
+    return this.#transport.call({ method: 'POST', path: `/v1/wallets/watch`, query, body }, options);
   }
 }
