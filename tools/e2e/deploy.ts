@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CannotHostError } from '../cluster/node/up.ts';
 import { buildImage } from '../image/build.ts';
 import { CommandError, createRelease, type Release } from './release.ts';
@@ -28,6 +29,7 @@ interface PodList {
       readonly phase: string;
       readonly containerStatuses?: readonly {
         readonly ready: boolean;
+        readonly restartCount: number;
         readonly state: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
       }[];
     };
@@ -52,6 +54,40 @@ export async function explainPods(release: Release): Promise<string> {
   return parts.join('\n');
 }
 
+/** A pod that ended this often will not get ready by waiting: the timeout of Helm is minutes away. */
+const HOPELESS_RESTARTS = 6;
+const WATCH_MS = 5_000;
+
+/**
+ * Installs or upgrades, and gives up early when a pod keeps ending. Throws a {@link CommandError} that says why
+ * things are not ready.
+ */
+export async function installWatched(
+  release: Release,
+  values: Readonly<Record<string, string>>,
+  more: readonly string[] = [],
+): Promise<void> {
+  const abort = new AbortController();
+  const installed = release.install(values, more, abort.signal).finally(() => abort.abort());
+  // Its failure is told below; without this it would count as unhandled while we look at the pods.
+  installed.catch(() => undefined);
+  try {
+    while (!abort.signal.aborted) {
+      await sleep(WATCH_MS, undefined, { signal: abort.signal }).catch(() => undefined);
+      if (abort.signal.aborted) break;
+      const pods = await release.get<PodList>('pods').catch(() => ({ items: [] }) as PodList);
+      const hopeless = pods.items.find((pod) =>
+        (pod.status.containerStatuses ?? []).some((c) => !c.ready && c.restartCount >= HOPELESS_RESTARTS),
+      );
+      if (hopeless) abort.abort(new CommandError(`${hopeless.metadata.name} keeps ending`));
+    }
+    await installed;
+  } catch (error) {
+    const why = abort.signal.reason instanceof CommandError ? abort.signal.reason : (error as Error);
+    throw new CommandError(`${why.message}\n${await explainPods(release).catch(() => '')}`, { cause: error });
+  }
+}
+
 export const SERVICES = [
   ['api', 4100, 'the public API, its documentation at /docs'],
   ['user', 4200, 'sign-in, inbox, ledger'],
@@ -69,10 +105,10 @@ async function main(): Promise<number> {
   const values = await prepareImages(target, log);
   log(`helm upgrade --install ${release.name} (namespace ${namespace})`);
   try {
-    await release.install(values, process.argv.slice(2));
+    await installWatched(release, values, process.argv.slice(2));
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    console.error(`${error.message}\n${await explainPods(release).catch(() => '')}`);
+    console.error(error.message);
     return 1;
   }
   log('everything is ready');

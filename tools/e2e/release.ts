@@ -13,9 +13,15 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-async function command(file: string, args: readonly string[], timeoutMs: number): Promise<string> {
+async function command(
+  file: string,
+  args: readonly string[],
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<string> {
   try {
-    return (await run(file, args, { maxBuffer: MAX_OUTPUT, timeout: timeoutMs })).stdout;
+    return (await run(file, args, { maxBuffer: MAX_OUTPUT, timeout: timeoutMs, ...(signal && { signal }) }))
+      .stdout;
   } catch (error) {
     const { stderr = '', message } = error as Error & { stderr?: string };
     const [program] = file.split('/').slice(-1);
@@ -43,12 +49,18 @@ export function createRelease({ target, namespace, name }: ReleaseOptions) {
     kubectl,
     helm,
     /** `helm upgrade --install` with the development preset; waits until all is ready. */
-    install: (values: Readonly<Record<string, string>>, more: readonly string[] = []) =>
-      helm(
-        ...['upgrade', '--install', name, CHART, '--create-namespace'],
-        ...['--values', join(CHART, 'values-dev.yaml'), '--wait', '--timeout', '8m'],
-        ...Object.entries(values).flatMap(([key, value]) => ['--set-string', `${key}=${value}`]),
-        ...more,
+    install: (values: Readonly<Record<string, string>>, more: readonly string[] = [], signal?: AbortSignal) =>
+      command(
+        target.helm,
+        [
+          ...['--kubeconfig', target.kubeconfig, '-n', namespace],
+          ...['upgrade', '--install', name, CHART, '--create-namespace'],
+          ...['--values', join(CHART, 'values-dev.yaml'), '--wait', '--timeout', '8m'],
+          ...Object.entries(values).flatMap(([key, value]) => ['--set-string', `${key}=${value}`]),
+          ...more,
+        ],
+        900_000,
+        signal,
       ),
     get: async <T>(...args: string[]): Promise<T> =>
       JSON.parse(await kubectl('get', ...args, '-o', 'json')) as T,

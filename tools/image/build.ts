@@ -71,16 +71,13 @@ function works(engine: Engine): boolean {
 }
 
 /** Folders and files that .dockerignore lets in; what is built depends on nothing else. */
-const CONTEXT = [
+const context = (): string[] => [
   'Dockerfile',
   '.dockerignore',
-  'package.json',
-  'package-lock.json',
-  'lib',
-  'services',
-  'controllers',
+  ...readFileSync(join(PROJECT, '.dockerignore'), 'utf8')
+    .split('\n')
+    .flatMap((line) => (line.startsWith('!') ? [line.slice(1).trim()] : [])),
 ];
-const MORE_CONTEXT = ['contracts', 'console', 'tools/image', 'tools/simulator', 'tools/smoke'];
 
 /** Fingerprint of everything that goes into the image. */
 export function contextHash(): string {
@@ -93,7 +90,7 @@ export function contextHash(): string {
           add(join(path, name));
     } else hash.update(relative(PROJECT, path)).update('\0').update(readFileSync(path)).update('\0');
   };
-  for (const path of [...CONTEXT, ...MORE_CONTEXT]) add(join(PROJECT, path));
+  for (const path of context()) add(join(PROJECT, path));
   return hash.digest('hex').slice(0, 12);
 }
 

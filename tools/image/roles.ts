@@ -16,8 +16,8 @@ export const ROLES = {
     what: 'follows the chain and keeps its events',
   },
   rpcWorker: {
-    entry: 'services/chain-gateway/rpc-worker.ts',
-    port: 4003,
+    entry: 'services/chain-gateway/worker.ts',
+    port: 4001,
     what: 'works off queued calls; scaled by the controller',
   },
   api: { entry: 'services/api/main.ts', port: 4100, what: 'the public API' },
