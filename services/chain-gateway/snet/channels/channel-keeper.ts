@@ -56,6 +56,8 @@ const RETRY_FAILED_MS = 60_000;
 const NOBODY = `0x${'0'.repeat(40)}`;
 const groupBytes = (id: string): string => `0x${Buffer.from(id, 'base64').toString('hex')}`;
 
+const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
 export function createChannelKeeper(deps: ChannelKeeperDeps): ChannelKeeper {
   const { postgres, mpe, settings, clock, random, log, metrics } = deps;
   const { funding } = settings;
@@ -121,7 +123,7 @@ export function createChannelKeeper(deps: ChannelKeeperDeps): ChannelKeeper {
   ): Promise<void> {
     if (!funding.auto) return;
     const room = funding.maxDeposit - channel.chainValue;
-    const amount = Math.min(funding.deposit, room);
+    const amount = smaller(funding.deposit, room);
     const low = left < funding.lowWater && amount > 0n;
     const ending = blocksLeft < BigInt(funding.extendBelowBlocks);
     const kind: FundingKind | undefined =
