@@ -79,7 +79,9 @@ withHelm('every way to install', () => {
 
   it.each(rows)('%s: only who needs the Kubernetes API gets a token', (name) => {
     for (const { object, spec } of pods(row(name))) {
-      const allowed = /-(controller|crds-apply|crds-delete|contracts-\d+)$/.test(object.metadata.name);
+      const allowed = /-(controller|console|crds-apply|crds-delete|contracts-\d+)$/.test(
+        object.metadata.name,
+      );
       expect({ name: object.metadata.name, token: spec.automountServiceAccountToken }).toEqual({
         name: object.metadata.name,
         token: allowed,

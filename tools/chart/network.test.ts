@@ -49,9 +49,17 @@ withHelm('network policies', () => {
         'api → user:4200',
         'user → gateway:4000',
         'notifications → gateway:4000',
-        'console → gateway:4000',
-        'console → api:4100',
-        'console → user:4200',
+        ...[
+          'gateway:4000',
+          'transactions:4001',
+          'rpc-workers:4001',
+          'indexer:4002',
+          'api:4100',
+          'user:4200',
+        ].map((to) => `console → ${to}`),
+        'console → notifications:4200',
+        'console → controller:4300',
+        'console → postgres:5432',
         'provider → chain:8545',
         'contracts → chain:8545',
       ].sort(),
@@ -68,7 +76,7 @@ withHelm('network policies', () => {
     });
   });
 
-  it('let only published parts be called from outside, and only the controller and jobs reach the Kubernetes API', () => {
+  it('let only published parts be called from outside, and only the controller, the console and jobs reach the Kubernetes API', () => {
     const objects = render({ presets: ['production'] });
     const ports = (rules: { ports: { port: number }[] }[]) =>
       rules.flatMap((rule) => rule.ports.map(({ port }) => port));
@@ -78,6 +86,10 @@ withHelm('network policies', () => {
     );
     expect(fromIngress.map(({ metadata }) => metadata.name).sort()).toEqual(['rejuve-api', 'rejuve-user']);
     const toApi = policies.filter(({ spec }) => ports(spec.egress ?? []).includes(6443));
-    expect(toApi.map(({ metadata }) => metadata.name).sort()).toEqual(['rejuve-controller', 'rejuve-crds']);
+    expect(toApi.map(({ metadata }) => metadata.name).sort()).toEqual([
+      'rejuve-console',
+      'rejuve-controller',
+      'rejuve-crds',
+    ]);
   });
 });

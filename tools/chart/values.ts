@@ -131,6 +131,7 @@ export const valuesSchema = z.strictObject({
       gatewayDatabaseUrl: databaseOf('gateway'),
       apiDatabaseUrl: databaseOf('api'),
       userDatabaseUrl: databaseOf('users'),
+      consoleDatabaseUrl: databaseOf('console'),
       redisUrl: secretKey('redis-url', 'redis[s]://:password@host:6379/0'),
       serviceAuthKeys: secretKey(
         'service-auth-keys',
@@ -146,6 +147,10 @@ export const valuesSchema = z.strictObject({
         'Optional: an API key with every scope, rjv_<id>_<secret>.',
       ),
       webhookSecrets: secretKey('webhook-secrets', 'Optional: secrets that sign webhooks of transactions.'),
+      consoleOperators: secretKey(
+        'console-operators',
+        'Who may sign in to the console: name:role:hash per line, from `node console/server/operator-cli.ts`.',
+      ),
       smtpUrl: secretKey('smtp-url', 'Optional: mail server, smtp[s]://user:password@host:port.'),
     })
     .prefault({})
@@ -200,7 +205,10 @@ export const valuesSchema = z.strictObject({
     extra: {
       pool: z
         .strictObject({
-          queue: z.string().min(1).default('rpc-jobs').describe('Bull queue that they drain.'),
+          queue: z
+            .string()
+            .default('')
+            .describe('Bull queue that they drain. Empty: rpc-jobs-CHAIN, where the gateway puts jobs.'),
           minReplicas: z.int().min(0).max(1000).default(1).describe('Never fewer pods.'),
           maxReplicas: z.int().min(1).max(1000).default(20).describe('Never more pods.'),
           oldestJobAgeSeconds: z
@@ -213,7 +221,7 @@ export const valuesSchema = z.strictObject({
             .int()
             .min(1)
             .max(1000)
-            .default(8)
+            .default(4)
             .describe('Jobs that one pod works on at the same time.'),
           spec: passThrough
             .default({})

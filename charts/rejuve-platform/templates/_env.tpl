@@ -54,11 +54,23 @@ APP_URL: {{ . }}
 SIWE_DOMAIN: {{ join "," . | quote }}
 {{- end }}
 {{- else if eq .key "rpcWorkers" }}
-RPC_WORKER_CONCURRENCY: {{ $own.pool.concurrency | quote }}
+WORKER_ROLES: jobs
+JOBS_CONCURRENCY: {{ $own.pool.concurrency | quote }}
+{{- else if eq .key "transactions" }}
+WORKER_ROLES: transactions
 {{- else if eq .key "console" }}
 GATEWAY_URL: {{ include "rejuve.url" (dict "root" $root "key" "gateway") }}
 API_URL: {{ include "rejuve.url" (dict "root" $root "key" "api") }}
 USER_URL: {{ include "rejuve.url" (dict "root" $root "key" "user") }}
+CONSOLE_NAMESPACE: {{ $root.Release.Namespace }}
+{{- if not $values.controller.enabled }}
+CONSOLE_KUBERNETES: "off"
+{{- end }}
+{{- $targets := list }}
+{{- range $key, $part := include "rejuve.parts" $root | fromYaml }}
+{{- if (index $values $key).enabled }}{{- $targets = append $targets (printf "%s=%s" ($key | kebabcase) (include "rejuve.url" (dict "root" $root "key" $key))) }}{{- end }}
+{{- end }}
+CONSOLE_TARGETS: {{ join "," $targets | quote }}
 {{- end }}
 {{- end -}}
 
@@ -86,7 +98,13 @@ USER_URL: {{ include "rejuve.url" (dict "root" $root "key" "user") }}
 {{- if eq .key "api" }}
 - { item: apiBootstrapKey, variable: API_BOOTSTRAP_KEY, optional: true }
 {{- end }}
-{{- if has .key (list "transactions" "rpcWorkers") }}
+{{- if has "operators" $part.needs }}
+- { item: consoleOperators, variable: CONSOLE_OPERATORS }
+{{- end }}
+{{- if has .key (list "gateway" "transactions") }}
+- { item: dataKeys, variable: DATA_KEYS }
+{{- end }}
+{{- if has .key (list "gateway" "transactions" "rpcWorkers") }}
 - { item: webhookSecrets, variable: WEBHOOK_SECRETS, optional: true }
 {{- end }}
 {{- end -}}

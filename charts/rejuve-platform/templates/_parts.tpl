@@ -21,8 +21,8 @@ transactions:
   calls: []
   reaches: [database, redis, chain, internet]
 rpcWorkers:
-  command: services/chain-gateway/rpc-worker.ts
-  port: 4003
+  command: services/chain-gateway/worker.ts
+  port: 4001
   kind: scaled
   database: gatewayDatabaseUrl
   needs: [redis, serviceAuth, contracts, providers]
@@ -71,7 +71,8 @@ console:
   command: console/server/main.ts
   port: 4400
   kind: serving
-  needs: []
-  calls: [gateway, api, user]
-  reaches: []
+  database: consoleDatabaseUrl
+  needs: [serviceAuth, operators]
+  calls: [gateway, transactions, rpcWorkers, indexer, api, user, notifications, controller]
+  reaches: [database, kubernetes]
 {{- end -}}

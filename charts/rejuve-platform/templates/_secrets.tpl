@@ -72,6 +72,10 @@ what the Secret in the cluster holds.
 {{- $_ := set $made "cursor-secret" (index $keep "cursor-secret" | default (randAlphaNum 43)) -}}
 {{- $_ := set $made "data-keys" (index $keep "data-keys" | default (printf "k1:%s" (randAlphaNum 43))) -}}
 {{- $_ := set $made "webhook-secrets" (index $keep "webhook-secrets" | default (randAlphaNum 43)) -}}
+{{- if .Values.embedded.chain.enabled -}}
+{{- /* As public as the keys of that chain: dev, with the password a-first-try-of-rejuve. */ -}}
+{{- $_ := set $made "console-operators" (index $keep "console-operators" | default "dev:operator:scrypt$32768$8$1$2C3ueVhww52WXIonDx2M8A$oRomFCYjK2S37gevtR7MupAD8qbAsO9LTNeuNcpprtM") -}}
+{{- end -}}
 {{- $_ := set $made "api-bootstrap-key" (index $keep "api-bootstrap-key" | default (printf "rjv_%s_%s" (randAlphaNum 12 | lower) (randAlphaNum 48))) -}}
 {{- end -}}
 {{- if .Values.embedded.chain.enabled -}}

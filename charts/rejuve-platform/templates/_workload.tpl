@@ -73,7 +73,7 @@ spec:
         {{- end }}
     spec:
       serviceAccountName: {{ include "rejuve.serviceAccountName" . }}
-      automountServiceAccountToken: {{ eq .key "controller" }}
+      automountServiceAccountToken: {{ has .key (list "controller" "console") }}
       {{- /* Variables of Services in our environment would look like settings. */}}
       enableServiceLinks: false
       {{- with $values.imagePullSecrets }}
