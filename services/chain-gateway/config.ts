@@ -111,6 +111,14 @@ export const gatewayConfig = defineConfig({
       .describe('Serve JSON-RPC without a token; default true without DATABASE_URL'),
     CONTRACTS_FILE: z.string().optional().describe('Manifest of deployed contracts'),
     SIGNERS_FILE: z.string().optional().describe('Signer pools for transactions'),
+    LIMIT_GLOBAL_UNITS: integer({ min: 1, max: 1_000_000_000 })
+      .optional()
+      .describe(
+        'Compute units a second that all clients of all replicas may spend together; unlimited without it',
+      ),
+    LIMIT_ANONYMOUS_UNITS: integer({ min: 1, max: 1_000_000_000 })
+      .optional()
+      .describe('Compute units a second for all calls without a credential together'),
     MAX_BODY_BYTES: integer({ min: 1_024, max: 104_857_600, default: 5_242_880 }).describe(
       'Largest request body',
     ),

@@ -17,6 +17,8 @@ import { systemClock as clock } from '../../lib/time.ts';
 import { startTracing } from '../../lib/tracing/start-tracing.ts';
 import { traceListener } from '../../lib/tracing/trace-listener.ts';
 import { createIdentify, serviceAuthenticator } from './admission/identify.ts';
+import { createCallLimiter } from './admission/limits/call-limiter.ts';
+import { unitLimit } from './admission/principal.ts';
 import type { CallTokensParts } from './admission/tokens/create-call-tokens.ts';
 import { identifyCallTokens } from './admission/tokens/identify-tokens.ts';
 import { banner } from './banner.ts';
@@ -24,6 +26,7 @@ import { createClusterBus } from './cluster-bus.ts';
 import { runClusterPrimary } from './cluster-primary.ts';
 import { gatewayConfig } from './config.ts';
 import { answerQuestion, internalRoutes } from './internal-routes.ts';
+import { gatewayInfo } from './openapi-info.ts';
 import { watchProvidersFile } from './providers/providers-watcher.ts';
 import { createReadPath } from './read-path.ts';
 import { providerSource, readPathSettings } from './read-path-settings.ts';
@@ -81,6 +84,7 @@ runProcess('gateway', async (scope) => {
           url: config.REDIS_URL,
           prefix: config.REDIS_PREFIX,
           chainId,
+          processId: random.uuid(),
           clock,
           log,
         });
@@ -95,7 +99,15 @@ runProcess('gateway', async (scope) => {
     shared: sharedState?.cache,
     multicallAddress: multicallAddressIn(config.CONTRACTS_FILE),
   });
-  const path = createReadPath(deps);
+  const limiter = createCallLimiter({
+    clock,
+    log,
+    metrics,
+    source: sharedState?.leases,
+    global: unitLimit(config.LIMIT_GLOBAL_UNITS),
+  });
+  scope.defer('limits', () => limiter.stop());
+  const path = createReadPath({ ...deps, limiter });
   scope.defer('read path', () => path.close());
   const costs = sharedState?.join(path);
   await path.start(FIRST_ROUND_MS);
@@ -170,11 +182,7 @@ runProcess('gateway', async (scope) => {
       ...(tokens === undefined ? {} : { 'call-token': tokens.authenticate }),
     },
     readiness,
-    openapi: {
-      title: 'Chain gateway',
-      version,
-      description: 'JSON-RPC over several providers, transactions, and the chain event log.',
-    },
+    openapi: { ...gatewayInfo, version },
   });
 
   let draining = false;
@@ -183,6 +191,7 @@ runProcess('gateway', async (scope) => {
   const others = createIdentify({
     auth,
     anonymous: config.RPC_ANONYMOUS ?? standalone,
+    anonymousLimit: unitLimit(config.LIMIT_ANONYMOUS_UNITS),
     now: () => clock.monotonic(),
   });
   const identify = tokens === undefined ? others : identifyCallTokens(tokens.principals, others);
@@ -193,6 +202,7 @@ runProcess('gateway', async (scope) => {
     callTimeoutMs: config.CALL_TIMEOUT_MS,
     identify,
     clock,
+    standing: limiter.standing,
     newRequestId: () => `${idPrefix}-${(++requests).toString(36)}`,
     draining: () => draining,
   });

@@ -4,6 +4,7 @@ import type { Random } from '../../lib/random.ts';
 import type { Clock } from '../../lib/time.ts';
 import { sampledContext } from '../../lib/tracing/tracer.ts';
 import { scopeRefusal } from './admission/check-scope.ts';
+import type { CallLimiter } from './admission/limits/call-limiter.ts';
 import { unlimitedPrincipal } from './admission/principal.ts';
 import { type CallCache, createCallCache } from './cache/call-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
@@ -66,6 +67,8 @@ export interface ReadPathDeps {
   /** Runs a function after the calls of this tick. */
   readonly defer: (fn: () => void) => void;
   readonly shared?: SharedCache;
+  /** Rate limits of clients; without them every call is let in. */
+  readonly limiter?: CallLimiter | undefined;
 }
 
 /** The read path of one chain with everything it is made of. */
@@ -104,6 +107,7 @@ const MAX_ENTRY_SHARE = 1 / 16;
 
 export function createReadPath(deps: ReadPathDeps): ReadPath {
   const { options, clock, random, log, metrics } = deps;
+  const { limiter } = deps;
   const { chainId } = options;
   const rpcMetrics = createRpcMetrics(metrics);
   const view = createChainView({ chainId, clock, floorMaxAgeMs: options.headFloorMaxAgeMs });
@@ -205,7 +209,10 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     pokeHeads: () => heads.poke(),
     onSaved: (call, units) => cost.saved(call.method, units),
   });
-  const onDone = (call: RpcCall, outcome: RpcOutcome, ms: number): void => rpcMetrics.call(call, outcome, ms);
+  const onDone = (call: RpcCall, outcome: RpcOutcome, ms: number): void => {
+    if (call.admitted > 0) limiter?.settle(call);
+    rpcMetrics.call(call, outcome, ms);
+  };
   const onInternalError = (error: unknown, method: string): void =>
     log.error({ err: error, method }, 'a call failed in our own code');
   const door = createFrontDoor({
@@ -215,7 +222,10 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     maxBatch: options.maxBatch,
     onDone,
     onInvalid: (code) => rpcMetrics.invalid(code),
-    admit: (call) => call.who.check?.() ?? scopeRefusal(call.who.scope, chainId, call.method),
+    admit(call) {
+      const refusal = call.who.check?.() ?? scopeRefusal(call.who.scope, chainId, call.method);
+      return refusal ?? limiter?.admit(call);
+    },
     onInternalError,
   });
 
@@ -240,6 +250,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
         provider: undefined,
         attempts: 0,
         units: 0,
+        admitted: 0,
       };
       if (call.trace !== undefined && call.requestId !== '')
         explainer?.add(call.requestId, call.principal, [call.trace]);

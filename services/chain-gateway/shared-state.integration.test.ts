@@ -12,6 +12,7 @@ async function createReplica(
   redis: TestRedis,
 ): Promise<{ gateway: VirtualGateway; state: SharedState; costs: ReturnType<SharedState['join']> }> {
   const state = createSharedState({
+    processId: 'test',
     url: redis.url,
     prefix: redis.prefix,
     chainId: VIRTUAL_CHAIN_ID,
@@ -93,6 +94,7 @@ describe('what replicas share', () => {
 describe('with Redis away', () => {
   it('answers all the same', async () => {
     const state = createSharedState({
+      processId: 'test',
       url: 'redis://127.0.0.1:1',
       prefix: 'x',
       chainId: VIRTUAL_CHAIN_ID,

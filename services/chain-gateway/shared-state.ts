@@ -1,6 +1,7 @@
 import type { Logger } from '../../lib/log.ts';
 import { closeRedis, createRedis } from '../../lib/redis.ts';
 import type { Clock } from '../../lib/time.ts';
+import { createRedisLeaseSource, type LeaseSource } from './admission/limits/lease-source.ts';
 import { createRedisCache } from './cache/redis-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
 import { type CostStore, createCostStore } from './cost/cost-store.ts';
@@ -15,6 +16,8 @@ export interface SharedState {
   readonly cache: SharedCache;
   /** `eth_newFilter` and its kind: made at one replica, polled at another. */
   readonly filters: FilterStore;
+  /** Where rate limits live. */
+  readonly leases: LeaseSource;
   /** Connects a read path: head floor and spending. */
   join(path: ReadPath): CostStore;
   close(): Promise<void>;
@@ -24,6 +27,8 @@ export function createSharedState(deps: {
   url: string;
   prefix: string;
   chainId: number;
+  /** Tells this process from others. */
+  processId: string;
   clock: Clock;
   log: Logger;
 }): SharedState {
@@ -34,6 +39,7 @@ export function createSharedState(deps: {
   return {
     cache: createRedisCache({ redis, prefix, chainId, clock, log }),
     filters: createRedisFilterStore({ redis, prefix, chainId, clock, ...DEFAULT_SUBSCRIPTION_LIMITS }),
+    leases: createRedisLeaseSource({ redis, prefix, processId: deps.processId, clock }),
     join(path) {
       const floor = shareHeadFloor({ redis, subscriber, prefix, view: path.view, clock, log });
       const costs = createCostStore({ redis, prefix, chainId, book: path.cost, clock, log });

@@ -3,16 +3,24 @@ import { AppError, toAppError } from '../../../lib/errors.ts';
 import type { Authenticator } from '../../../lib/http/app.ts';
 import type { ServiceAuth } from '../../../lib/service-auth.ts';
 import type { Identified } from '../rpc/http-handler.ts';
-import { unlimitedPrincipal } from './principal.ts';
+import { type UnitLimit, unlimitedPrincipal } from './principal.ts';
 
-const ANONYMOUS: Identified = { principal: unlimitedPrincipal('anonymous', 'anonymous') };
 const BEARER = /^Bearer (.+)$/i;
 
 /** Verified tokens are remembered this long, so that a busy service does not pay for a signature check per call. */
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 1_000;
 
-function bearerOf(header: string | undefined): string | undefined {
+/** A kind of bearer credential. */
+export interface CredentialReader {
+  /** undefined: not of this kind, somebody else's to judge. */
+  read(
+    token: string,
+    request: Pick<IncomingMessage, 'headers'>,
+  ): Identified | Promise<Identified> | undefined;
+}
+
+export function bearerOf(header: string | undefined): string | undefined {
   return header === undefined ? undefined : BEARER.exec(header)?.[1]?.trim();
 }
 
@@ -22,9 +30,16 @@ function bearerOf(header: string | undefined): string | undefined {
  */
 export function createIdentify(deps: {
   auth: ServiceAuth | undefined;
+  /** Asked in order before a token is taken for a service's. */
+  credentials?: readonly CredentialReader[];
   anonymous: boolean;
+  /** For everybody without a credential together. */
+  anonymousLimit?: UnitLimit | undefined;
   now: () => number;
 }): (request: Pick<IncomingMessage, 'headers'>) => Identified | Promise<Identified> {
+  const nobody: Identified = {
+    principal: { ...unlimitedPrincipal('anonymous', 'anonymous'), limit: deps.anonymousLimit },
+  };
   const verified = new Map<string, { identified: Identified; until: number }>();
   const verify = async (auth: ServiceAuth, token: string): Promise<Identified> => {
     try {
@@ -38,15 +53,24 @@ export function createIdentify(deps: {
       return { status: 401, message: problem.message };
     }
   };
+  const { credentials = [] } = deps;
   return (request) => {
     const token = bearerOf(request.headers.authorization);
     if (token === undefined) {
       return deps.anonymous
-        ? ANONYMOUS
-        : { status: 401, message: 'this gateway needs a service token: Authorization: Bearer <token>' };
+        ? nobody
+        : {
+            status: 401,
+            message:
+              'this gateway needs a credential: Authorization: Bearer <API key, call token or service token>',
+          };
+    }
+    for (const reader of credentials) {
+      const identified = reader.read(token, request);
+      if (identified !== undefined) return identified;
     }
     if (deps.auth === undefined)
-      return deps.anonymous ? ANONYMOUS : { status: 401, message: 'service tokens are not configured here' };
+      return deps.anonymous ? nobody : { status: 401, message: 'service tokens are not configured here' };
     const known = verified.get(token);
     if (known !== undefined && known.until > deps.now()) return known.identified;
     return verify(deps.auth, token);

@@ -78,3 +78,8 @@ export function unlimitedPrincipal(kind: PrincipalKind, id: string): Principal {
     account: undefined,
   };
 }
+
+/** A limit from a setting: with a burst of two seconds, so that a page that loads is not held up. */
+export function unitLimit(unitsPerSecond: number | undefined): UnitLimit | undefined {
+  return unitsPerSecond === undefined ? undefined : { unitsPerSecond, burst: 2 * unitsPerSecond };
+}

@@ -63,6 +63,12 @@ const MAX_CALLS = 10_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 /** Heads of flows that are tried in one class before it counts as blocked: the first may want a provider that others do not need. */
 const TRIED_PER_CLASS = 2;
+/** Who was taken in by an honest estimate stays this many times as long when things turn out slower than they looked. */
+const STAY = 2;
+/** What really leaves is counted over this time, while somebody waits all the time. */
+const COUNTED_MS = 250;
+/** Trust in that count: it may have met a lull. */
+const LULL = 1.25;
 /** Never look more often than this, milliseconds; an answer of a provider looks at once. */
 const SHORTEST_LOOK_MS = 1;
 
@@ -107,6 +113,21 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
   let timer: Timer | undefined;
   let timerAt = 0;
   let pumping = false;
+  /** Since when somebody waits without a break, counted in whole windows. */
+  let countedFrom = 0;
+  let leftInWindow = 0;
+  let perSecond = Number.POSITIVE_INFINITY;
+
+  /** Calls per second that leave the queue: as told, or less when less was seen while it was never empty. */
+  const rate = (): number => {
+    const at = clock.monotonic();
+    if (at - countedFrom >= COUNTED_MS) {
+      perSecond = (leftInWindow * 1_000) / (at - countedFrom);
+      leftInWindow = 0;
+      countedFrom = at;
+    }
+    return Math.min(deps.rate(), perSecond * LULL);
+  };
 
   const left = (entry: Entry, refusal: QueueRefusal | undefined): void => {
     count--;
@@ -172,6 +193,7 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
       lane.queue.served(entry);
       now = Math.max(now, lane.start);
       lane.start += entry.cost / PRIORITY_CLASSES[lane.priority].weight;
+      leftInWindow++;
       left(entry, undefined);
       return true;
     }
@@ -213,9 +235,10 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
     principal,
     weight,
   }: Pick<QueuedCall, 'priority' | 'principal' | 'weight'>): number => {
-    const rate = deps.rate();
-    if (!Number.isFinite(rate) || count === 0) return 0;
-    if (rate <= 0) return Number.POSITIVE_INFINITY;
+    if (count === 0) return 0;
+    const leaving = rate();
+    if (!Number.isFinite(leaving)) return 0;
+    if (leaving <= 0) return Number.POSITIVE_INFINITY;
     const lane = laneOf[priority];
     const own = PRIORITY_CLASSES[priority].weight;
     let weights = own;
@@ -224,7 +247,7 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
     }
     const ahead = lane.queue.ahead(principal, weight) + 1;
     const calls = Math.min(count + 1, (ahead * weights) / own);
-    return (calls / rate) * 1_000;
+    return (calls / leaving) * 1_000;
   };
 
   /** Makes a place: for a higher class at the cost of the lowest, inside a class at the cost of who has most waiting. */
@@ -257,7 +280,8 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
       const lane = laneOf[call.priority];
       const patience = maxWaitMs * PRIORITY_CLASSES[call.priority].patience;
       const untilLate = call.deadlineAt - at - deps.typicalMs();
-      const expected = Math.max(waitMs, drainMs(call));
+      const blockedMs = lane.queue.size() === 0 ? waitMs : Math.max(waitMs, lane.blockedUntil - at);
+      const expected = blockedMs + drainMs(call);
       const refuse = (reason: QueueRefusal['reason']): QueueRefusal => {
         const refusal = refusalOf(reason, expected);
         deps.onLeft?.(call.priority, 0, refusal);
@@ -273,13 +297,18 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
         cost: Math.max(1, call.units),
         deadlineAt: call.deadlineAt,
         since: at,
-        expiresAt: at + patience,
+        expiresAt: at + patience * STAY,
         gone: false,
       };
       if (lane.queue.size() === 0) {
         // A class that comes back starts at the present: it saved up nothing.
         lane.start = Math.max(now, lane.start);
         lane.blockedUntil = waitMs > 0 ? at + waitMs : 0;
+      }
+      if (count === 0) {
+        countedFrom = at;
+        leftInWindow = 0;
+        perSecond = Number.POSITIVE_INFINITY;
       }
       lane.queue.push(entry);
       lane.arrivals.push(entry);

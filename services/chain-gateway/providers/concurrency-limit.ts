@@ -3,13 +3,15 @@ import type { Clock } from '../../../lib/time.ts';
 /** Fewer calls at once than this are never the reason why a provider is slow. */
 const FEWEST = 16;
 /** Where it begins, and grows by half per window until the first sign of too much: nobody knows a new provider. */
-const FIRST = 64;
+const FIRST = 256;
 /** How much slower than usual the middle answer may be before there is too much under way ... */
 const TOLERANCE = 1.25;
 /** ... and how many of the calls under way must be waiting rather than worked on, by the same comparison (Little, Vegas). */
 const MOST_WAITING = 6;
 /** Added to both sides of that comparison, milliseconds: what lies within a scheduler's whim says nothing. */
-const NOISE_MS = 10;
+const NOISE_MS = 20;
+/** Answers per second are counted over this time. */
+const COUNTED_MS = 250;
 /** The limit is looked at this often, with at least so many answers. */
 const WINDOW_MS = 100;
 const SAMPLES = 12;
@@ -27,6 +29,8 @@ const MOST_METHODS = 100;
 /** How many calls a provider takes at once before more only make each of them slower. */
 export interface ConcurrencyLimit {
   limit(): number;
+  /** Answers per second, of late. */
+  perSecond(): number;
   /** @param inFlight calls that were under way together with this one, itself included */
   onAnswer(method: string, ms: number, inFlight: number): void;
 }
@@ -46,6 +50,9 @@ export function createConcurrencyLimit(clock: Pick<Clock, 'monotonic'>, most: nu
   let windowFrom = clock.monotonic();
   let ratios: number[] = [];
   let seen = 0;
+  let answers = 0;
+  let countedFrom = windowFrom;
+  let perSecond = 0;
 
   const drift = (by: number): void => {
     for (const own of usual.values()) if (own.last > own.ms) own.ms = Math.min(own.last, own.ms * (1 + by));
@@ -76,9 +83,16 @@ export function createConcurrencyLimit(clock: Pick<Clock, 'monotonic'>, most: nu
 
   return {
     limit: () => limit,
+    perSecond: () => perSecond,
     onAnswer(method, ms, inFlight) {
       const now = clock.monotonic();
       if (inFlight > seen) seen = inFlight;
+      answers++;
+      if (now - countedFrom >= COUNTED_MS) {
+        perSecond = (answers * 1_000) / (now - countedFrom);
+        answers = 0;
+        countedFrom = now;
+      }
       const before = usual.get(method);
       if (before === undefined) {
         if (usual.size >= MOST_METHODS) usual.clear();

@@ -192,13 +192,17 @@ export function createProviderPool(deps: {
   };
 }
 
-/** Little's law: what is under way, divided by how long it takes. */
+/** What its limit lets through; by concurrency what is under way divided by how long it takes (Little), or what it just did. */
 function rateOf(provider: Provider): number {
+  if (provider.rateLimit.pausedMs() > 0) return 0;
   const median = provider.health.latency.quantile(0.5);
   const byConcurrency =
     median === undefined
       ? Number.POSITIVE_INFINITY
-      : (provider.concurrency.limit() * 1_000) / Math.max(0.1, median);
+      : Math.max(
+          provider.concurrency.perSecond(),
+          (provider.concurrency.limit() * 1_000) / Math.max(0.1, median),
+        );
   return Math.min(provider.rateLimit.rate(), byConcurrency);
 }
 

@@ -37,6 +37,8 @@ export interface RpcCall {
   provider: string | undefined;
   attempts: number;
   units: number;
+  /** Units that the rate limit took when the call arrived. */
+  admitted: number;
 }
 
 export interface CallPath {

@@ -43,7 +43,7 @@ export interface FrontDoorDeps {
   /** A body, or an item of a batch, that is no call at all. */
   readonly onInvalid: (code: number) => void;
   /** Says no before a call costs anything; undefined lets it pass. */
-  readonly admit: (call: RpcCall) => RpcFailure | undefined;
+  readonly admit: (call: RpcCall) => RpcFailure | undefined | Promise<RpcFailure | undefined>;
   readonly onInternalError: (error: unknown, method: string) => void;
 }
 
@@ -66,6 +66,7 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
       provider: undefined,
       attempts: 0,
       units: 0,
+      admitted: 0,
     };
   }
 
@@ -90,6 +91,9 @@ export function createFrontDoor(deps: FrontDoorDeps): FrontDoor {
     };
     try {
       const refusal = caller.refusal ?? deps.admit(call);
+      if (refusal instanceof Promise) {
+        return refusal.then(async (late) => finish(call, late ?? (await path.execute(call)))).catch(broken);
+      }
       if (refusal !== undefined) return finish(call, refusal);
       const outcome = path.execute(call);
       return outcome instanceof Promise

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../lib/time.ts';
 import { callerFrom } from '../admission/asked.ts';
+import { describeLimit } from '../admission/limits/limit-headers.ts';
+import type { LimitStanding } from '../admission/limits/unit-limiter.ts';
 import type { Principal } from '../admission/principal.ts';
 import type { RpcCall } from './call-path.ts';
 import { RPC_ERROR } from './errors.ts';
@@ -19,6 +21,8 @@ export interface HttpHandlerDeps {
   readonly callTimeoutMs: number;
   readonly identify: (request: IncomingMessage) => Identified | Promise<Identified>;
   readonly clock: Pick<Clock, 'now'>;
+  /** Where a principal stands in its rate limit. */
+  readonly standing?: (principal: Principal) => LimitStanding | undefined;
   readonly newRequestId: () => string;
   readonly draining: () => boolean;
 }
@@ -49,6 +53,8 @@ export function createRpcHttpHandler(
     if (response.destroyed || response.headersSent) return;
     const headers: Record<string, string | number> = { 'x-request-id': requestId };
     describe(headers, reply.calls);
+    const who = reply.calls[0]?.who;
+    if (who?.limit !== undefined) describeLimit(headers, who, deps.standing?.(who));
     if (reply.retryAfterSeconds !== undefined) headers['retry-after'] = reply.retryAfterSeconds;
     if (close || deps.draining()) headers.connection = 'close';
     if (reply.body === undefined) {

@@ -62,6 +62,7 @@ function setUp(broadcast: Partial<EngineAnswer>, known = false) {
       provider: undefined,
       attempts: 0,
       units: 0,
+      admitted: 0,
     };
     return writes.send(call);
   };
