@@ -29,6 +29,20 @@ export default {
       to: { path: '^(services|controllers)/', pathNot: '^services/$1/' },
     },
     {
+      name: 'console-knows-no-service',
+      comment: 'It asks the services over REST, like everybody; what it shows are their answers.',
+      severity: 'error',
+      from: { path: '^console/' },
+      to: { path: '^(services|controllers|tools)/', pathNot: '^tools/(testing|stack)/' },
+    },
+    {
+      name: 'page-takes-types-only',
+      comment: 'The browser gets no module of the server.',
+      severity: 'error',
+      from: { path: '^console/browser/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^(console/server|lib)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'controllers-know-no-service',
       severity: 'error',
       from: { path: '^controllers/' },
@@ -87,7 +101,10 @@ export default {
     {
       name: 'no-dev-packages-in-production',
       severity: 'error',
-      from: { path: '^(lib|services|controllers)/', pathNot: '\\.test\\.ts$|/testing/|\\.bench\\.ts$' },
+      from: {
+        path: '^(lib|services|controllers|console)/',
+        pathNot: '\\.test\\.ts$|/testing/|\\.bench\\.ts$',
+      },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
   ],

@@ -141,6 +141,7 @@ export function planStack(input: PlanInput): Plan {
     ['gateway-indexer', `${gateway}/indexer.ts`, STAGE.gateway, gatewayParts],
     ['user', 'services/user/main.ts', STAGE.app, parts],
     ['api', 'services/api/main.ts', STAGE.app, parts],
+    ['console', 'console/server/main.ts', STAGE.app, parts],
   ] as const) {
     children.push(serviceChild(name, entry, stage, [...dependsOn], environments[name], input));
   }
@@ -159,6 +160,7 @@ export function planStack(input: PlanInput): Plan {
       gatewayIndexer: local(ports['gateway-indexer']),
       api: local(ports.api),
       user: local(ports.user),
+      console: local(ports.console),
       rpc: `${local(ports.gateway)}/rpc/${chainId}`,
       chain: chainUrl,
       database: postgresUrl,
@@ -174,6 +176,7 @@ export function planStack(input: PlanInput): Plan {
     },
     credentials: {
       apiKey: secrets.apiKey,
+      consolePassword: secrets.consolePassword,
       serviceAuthKeys: secrets.serviceAuthKeys,
       ...(chainId === DEV_CHAIN_ID ? Object.fromEntries(pools) : {}),
     },

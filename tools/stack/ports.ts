@@ -8,6 +8,7 @@ export const PORTS = {
   control: { default: 4090, variable: 'STACK_CONTROL_PORT' },
   api: { default: 4100, variable: 'API_PORT' },
   user: { default: 4200, variable: 'USER_PORT' },
+  console: { default: 4400, variable: 'CONSOLE_PORT' },
   anvil: { default: 8545, variable: 'ANVIL_PORT' },
   alpha: { default: 8601, variable: 'ALPHA_PORT' },
   beta: { default: 8602, variable: 'BETA_PORT' },

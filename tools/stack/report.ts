@@ -81,6 +81,7 @@ const HINTS: Record<string, (state: StackState) => string> = {
   'gateway-indexer': () => 'follows the chain · /metrics',
   api: () => 'for the app and partners · /openapi.json · /metrics',
   user: () => 'sign-in, ledger, notifications · /openapi.json · /metrics',
+  console: ({ credentials }) => `operators' console: sign in as dev, password ${credentials.consolePassword}`,
   anvil: ({ chainId }) => `the chain itself, id ${chainId}, a block every 2 s`,
   alpha: ({ urls }) => `provider; faults: ${urls.alphaControl}/control`,
   beta: ({ urls }) => `provider; faults: ${urls.betaControl}/control`,
@@ -119,6 +120,7 @@ export function credentialsTable(state: StackState, paint: Paint): string {
   const { credentials, urls, files, children } = state;
   const rows: [string, string | undefined][] = [
     ['API key', credentials.apiKey],
+    ['console', credentials.consolePassword && `dev (or viewer) / ${credentials.consolePassword}`],
     ['treasury', credentials.treasuryAddress && `${credentials.treasuryAddress}  holds RJV and may mint`],
     [
       'sponsor',

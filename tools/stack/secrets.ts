@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hashPassword } from '../../console/server/access/operators.ts';
 import { devAccount } from '../../contracts/dev-accounts.ts';
 import { writePrivateFile } from './state.ts';
 
@@ -15,6 +16,8 @@ export interface Secrets {
   readonly cursorSecret: string;
   /** An API key with every scope: `rjv_<id>_<secret>`. */
   readonly apiKey: string;
+  /** Password of both console accounts, `dev` (operator) and `viewer`. */
+  readonly consolePassword: string;
   /** For the control API of the supervisor. */
   readonly controlToken: string;
 }
@@ -24,6 +27,8 @@ export interface SecretFiles {
   /** Private keys of access tokens, as a JWK set. */
   readonly jwtKeys: string;
   readonly signers: string;
+  /** Who may sign in to the console, with hashes. */
+  readonly consoleOperators: string;
 }
 
 /** The signer pools of the development chain and the accounts behind them, all of them publicly known. */
@@ -41,6 +46,7 @@ export const secretFiles = (stateDir: string): SecretFiles => ({
   secrets: join(stateDir, 'secrets', 'secrets.json'),
   jwtKeys: join(stateDir, 'secrets', 'jwt-keys.json'),
   signers: join(stateDir, 'secrets', 'signers.json'),
+  consoleOperators: join(stateDir, 'secrets', 'console-operators'),
 });
 
 function makeSecrets(): Secrets {
@@ -51,6 +57,7 @@ function makeSecrets(): Secrets {
     dataKeys: `dev1:${token(32)}`,
     cursorSecret: token(32),
     apiKey: `rjv_${plainToken(6)}_${plainToken(24)}`,
+    consolePassword: plainToken(8),
     controlToken: token(32),
   };
 }
@@ -74,6 +81,10 @@ export function ensureSecrets(stateDir: string): { secrets: Secrets; files: Secr
   // A newer version may need a secret that an older one did not make.
   const secrets: Secrets = { ...makeSecrets(), ...known };
   writePrivateFile(files.secrets, `${JSON.stringify(secrets, null, 2)}\n`);
+  if (!existsSync(files.consoleOperators)) {
+    const hash = hashPassword(secrets.consolePassword);
+    writePrivateFile(files.consoleOperators, `dev:operator:${hash}\nviewer:viewer:${hash}\n`);
+  }
   if (!existsSync(files.jwtKeys)) writePrivateFile(files.jwtKeys, `${makeJwtKeys()}\n`);
   const pools: Record<string, unknown> = {};
   for (const [alias, account] of Object.entries(DEV_POOLS)) {

@@ -3,7 +3,7 @@ import type { Ports } from './ports.ts';
 import type { SecretFiles, Secrets } from './secrets.ts';
 
 /** Our processes; each name is also the name of its port and of its log. */
-export type ServiceName = 'gateway' | 'gateway-worker' | 'gateway-indexer' | 'api' | 'user';
+export type ServiceName = 'gateway' | 'gateway-worker' | 'gateway-indexer' | 'api' | 'user' | 'console';
 
 export interface ServiceEnvironmentInput {
   readonly ports: Ports;
@@ -65,5 +65,22 @@ export function serviceEnvironments(
       API_BOOTSTRAP_KEY: secrets.apiKey,
       METADATA_DIR: join(input.stateDir, 'metadata'),
     },
+    console: {
+      ...only(common('console'), ['HOST', 'PORT', 'LOG_LEVEL', 'DRAIN_TIMEOUT_MS', 'DATABASE_URL']),
+      SERVICE_AUTH_KEYS: secrets.serviceAuthKeys,
+      GATEWAY_URL: url('gateway'),
+      USER_URL: url('user'),
+      API_URL: url('api'),
+      CONSOLE_TARGETS: (['gateway', 'gateway-worker', 'gateway-indexer', 'api', 'user', 'console'] as const)
+        .map((name) => `${name}=${url(name)}`)
+        .join(','),
+      CONSOLE_OPERATORS_FILE: secretFiles.consoleOperators,
+      // A person looks at it now; production is read less often.
+      CONSOLE_SAMPLE_MS: '2000',
+      CONSOLE_KUBERNETES: 'off',
+    },
   };
 }
+
+const only = (env: Record<string, string>, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => names.includes(name)));
