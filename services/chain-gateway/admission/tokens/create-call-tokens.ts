@@ -159,7 +159,12 @@ export async function createCallTokenParts(deps: {
       cursors: deps.cursors,
       clock,
     }),
-    authenticate: callTokenAuthenticator({ tokens, owns: (token) => principals.owns(token), dpop }),
+    authenticate: callTokenAuthenticator({
+      tokens,
+      owns: (token) => principals.owns(token),
+      principalOf: (token) => principals.of(token),
+      dpop,
+    }),
     principals,
   };
 }

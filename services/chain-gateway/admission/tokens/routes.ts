@@ -11,6 +11,7 @@ import { listAllotments, statementOf, usageOf } from './allotment-store.ts';
 import type { DpopVerifier } from './dpop.ts';
 import type { CallTokenService, IssuedToken } from './service.ts';
 import type { CallTokens } from './token-jwt.ts';
+import type { TokenPrincipals } from './token-principal.ts';
 import {
   ACCESS_TOKEN,
   allotmentSchema,
@@ -299,6 +300,8 @@ const CREDENTIAL = /^(Bearer|DPoP) +(\S+)$/i;
 export function callTokenAuthenticator(deps: {
   tokens: CallTokens;
   owns: (token: string) => boolean;
+  /** Goes along as the claim `admission`, for routes whose calls are paid from the token's budget. */
+  principalOf: TokenPrincipals['of'];
   dpop: DpopVerifier;
 }): Authenticator {
   return async (req) => {
@@ -324,6 +327,11 @@ export function callTokenAuthenticator(deps: {
           'The proof of possession is by another key than the token is bound to.',
         );
     }
-    return { kind: 'call-token', id: token.allotmentId, scopes: new Set(token.scope.split(' ')) };
+    return {
+      kind: 'call-token',
+      id: token.allotmentId,
+      scopes: new Set(token.scope.split(' ')),
+      claims: { admission: deps.principalOf(token) },
+    };
   };
 }

@@ -12,6 +12,8 @@ import type { CallTokens, VerifiedCallToken } from './token-jwt.ts';
 export interface TokenPrincipals {
   /** True for what looks like one of our call tokens; everything else is somebody else's credential. */
   owns(token: string): boolean;
+  /** The principal of a token that was verified already. */
+  of(token: VerifiedCallToken): Principal;
   identify(
     token: string,
     request: Pick<IncomingMessage, 'headers' | 'method' | 'url'>,
@@ -103,6 +105,7 @@ export function createTokenPrincipals(deps: {
   }
 
   return {
+    of: principalOf,
     owns: (token) => /^[A-Za-z0-9_-]+\./.test(token) && isAccessToken(token),
     identify(text, request) {
       const known = tokens.recall(text);

@@ -16,7 +16,7 @@ export interface ServiceMethod {
 
 export interface ServiceMethods {
   all(): readonly ServiceMethod[];
-  /** `Method`, `Service/Method` or `package.Service/Method`, as long as it names one. @throws AppError not_found */
+  /** `Method`, `Service/Method` or `package.Service/Method` (or with a dot for the slash), as long as it names one. @throws AppError not_found */
   find(name: string): ServiceMethod;
 }
 
@@ -46,7 +46,9 @@ export function methodsOf(root: protobuf.Root): ServiceMethods {
   const names = methods.map((method) => method.name);
   return {
     all: () => methods,
-    find(asked) {
+    find(given) {
+      // In a path the last dot stands for the slash: package.Service.Method.
+      const asked = given.includes('/') ? given : given.replace(/\.([^.]+)$/, '/$1');
       const exact = methods.find((method) => method.name === asked);
       if (exact) return exact;
       const loose = methods.filter(

@@ -1,6 +1,6 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import { z } from 'zod';
 import type { Random } from '../../../../lib/random.ts';
+import { createSealer } from '../../../../lib/sealing.ts';
 
 /** Daemon tokens are money for whoever has them: a copy of the database does not tell them. */
 export interface TokenSealer {
@@ -9,51 +9,15 @@ export interface TokenSealer {
   open(sealed: string): string;
 }
 
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-
-/**
- * AES-256-GCM under a key derived from the service keys, which all replicas have.
- * @param keys the first seals, all open
- */
+/** @param keys of all replicas; the first seals, all open */
 export function createTokenSealer(
   keys: readonly { kid: string; secret: string }[],
   random: Random,
 ): TokenSealer {
-  const [current] = keys;
-  if (!current) throw new Error('sealing needs at least one key');
-  const derived = new Map(
-    keys.map(({ kid, secret }) => [
-      kid,
-      Buffer.from(hkdfSync('sha256', secret, 'rejuve-gateway', 'snet-token', 32)),
-    ]),
-  );
-  const keyOf = (kid: string): Buffer => {
-    const key = derived.get(kid);
-    if (!key) throw new Error(`sealed with key "${kid}", which is not configured (SERVICE_AUTH_KEYS)`);
-    return key;
-  };
+  const sealer = createSealer(keys, random, 'rejuve-gateway');
   return {
-    seal(plain) {
-      const nonce = random.bytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', keyOf(current.kid), nonce);
-      const body = Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-      return `${current.kid}.${body.toString('base64url')}`;
-    },
-    open(sealed) {
-      const dot = sealed.lastIndexOf('.');
-      const body = Buffer.from(sealed.slice(dot + 1), 'base64url');
-      const decipher = createDecipheriv(
-        'aes-256-gcm',
-        keyOf(sealed.slice(0, dot)),
-        body.subarray(0, NONCE_BYTES),
-      );
-      decipher.setAuthTag(body.subarray(body.length - TAG_BYTES));
-      return Buffer.concat([
-        decipher.update(body.subarray(NONCE_BYTES, body.length - TAG_BYTES)),
-        decipher.final(),
-      ]).toString('utf8');
-    },
+    seal: (plain) => sealer.seal('snet-token', plain),
+    open: (sealed) => sealer.open('snet-token', sealed),
   };
 }
 
