@@ -111,6 +111,10 @@ export const gatewayConfig = defineConfig({
       .describe('Serve JSON-RPC without a token; default true without DATABASE_URL'),
     CONTRACTS_FILE: z.string().optional().describe('Manifest of deployed contracts'),
     SIGNERS_FILE: z.string().optional().describe('Signer pools for transactions'),
+    SNET_FILE: z
+      .string()
+      .optional()
+      .describe('SingularityNET services that can be called (YAML); needs DATABASE_URL, CONTRACTS_FILE and SIGNERS_FILE'),
     LIMIT_GLOBAL_UNITS: integer({ min: 1, max: 1_000_000_000 })
       .optional()
       .describe(

@@ -1,6 +1,8 @@
+import type { Express } from 'express';
 import { ConfigError } from '../../lib/config.ts';
 import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
 import { type CursorCodec, createCursorCodec } from '../../lib/cursor.ts';
+import type { Authenticator } from '../../lib/http/app.ts';
 import type { ReadinessCheck } from '../../lib/http/readiness.ts';
 import type { Route } from '../../lib/http/route.ts';
 import type { ProcessScope } from '../../lib/lifecycle.ts';
@@ -94,6 +96,7 @@ export async function createGatewayRoutes(deps: {
     REDIS_PREFIX: string;
     CONTRACTS_FILE?: string | undefined;
     SIGNERS_FILE?: string | undefined;
+    SNET_FILE?: string | undefined;
     ALLOW_METHODS?: readonly string[] | undefined;
     WEBHOOK_SECRETS?: readonly string[] | undefined;
     WEBHOOK_ALLOW_PRIVATE: boolean;
@@ -111,7 +114,15 @@ export async function createGatewayRoutes(deps: {
   log: Logger;
   metrics: Metrics;
   scope: Pick<ProcessScope, 'defer'>;
-}): Promise<{ routes: Route[]; readiness: ReadinessCheck[]; tokens: CallTokensParts | undefined }> {
+  /** Verifies our own services. */
+  service: Authenticator;
+}): Promise<{
+  routes: Route[];
+  readiness: ReadinessCheck[];
+  tokens: CallTokensParts | undefined;
+  /** Mounts what is no Route: gRPC-web. */
+  extend: ((app: Express) => void) | undefined;
+}> {
   const { config, chainId, clock, random, log, metrics, scope } = deps;
   const postgres = await openGatewayDatabase({
     url: config.DATABASE_URL,
@@ -121,7 +132,7 @@ export async function createGatewayRoutes(deps: {
     poolMax: 20,
     scope,
   });
-  const { book } = openContractBook(config.CONTRACTS_FILE, chainId);
+  const { book, confirmations } = openContractBook(config.CONTRACTS_FILE, chainId);
   const pools = openSignersFile(config.SIGNERS_FILE);
   const cursors = createCursorCodec(deps.cursorSecret);
   const redis =
@@ -170,9 +181,23 @@ export async function createGatewayRoutes(deps: {
     config.CALL_TOKEN_PAYERS === undefined
       ? undefined
       : await openCallTokens({ ...deps, payers: config.CALL_TOKEN_PAYERS, postgres, cursors });
+  // Loaded only here: gRPC and protobuf are not needed by a gateway without such services.
+  const snet =
+    config.SNET_FILE === undefined
+      ? undefined
+      : await (await import('./snet/open-snet.ts')).openSnet({
+          ...deps,
+          ...{ postgres, book, pools, transactions: service, callTokens: tokens?.authenticate },
+          snetFile: config.SNET_FILE,
+          env: process.env,
+          sealKeys: config.DATA_KEYS ?? config.SERVICE_AUTH_KEYS,
+          confirmations: confirmations ?? 1,
+        });
   return {
     tokens,
+    extend: snet?.extend,
     routes: [
+      ...(snet?.routes ?? []),
       ...(tokens?.routes ?? []),
       ...createJobRoutes({ service: jobs, postgres, cursors }),
       ...createTransactionRoutes({ service, postgres, watcher, cursors, clock }),

@@ -4,7 +4,7 @@ import { AggregatorRegistry } from 'prom-client';
 import { createCertificateWatch, speaksTls } from '../../lib/certificate-watch.ts';
 import { ConfigError, loadConfig } from '../../lib/config.ts';
 import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
-import { createHttpApp } from '../../lib/http/app.ts';
+import { createHttpApp, type HttpAppOptions } from '../../lib/http/app.ts';
 import type { ReadinessCheck } from '../../lib/http/readiness.ts';
 import type { Route } from '../../lib/http/route.ts';
 import { startServer } from '../../lib/http/server.ts';
@@ -148,6 +148,7 @@ runProcess('gateway', async (scope) => {
     },
   ];
 
+  let extend: HttpAppOptions['extend'];
   if (config.DATABASE_URL !== undefined) {
     // Loaded only here: database and queue clients would triple the start of the gateway alone.
     const { createGatewayRoutes } = await import('./gateway-routes.ts');
@@ -163,8 +164,10 @@ runProcess('gateway', async (scope) => {
       log,
       metrics,
       scope,
+      service: serviceAuthenticator(auth),
     });
     tokens = own.tokens;
+    extend = own.extend;
     routes.push(...own.routes);
     readiness.push(...own.readiness);
   }
@@ -182,6 +185,9 @@ runProcess('gateway', async (scope) => {
       ...(tokens === undefined ? {} : { 'call-token': tokens.authenticate }),
     },
     readiness,
+    ...(extend ? { extend } : {}),
+    // Messages of services may be larger than anything else that is sent here.
+    ...(config.SNET_FILE === undefined ? {} : { bodyLimitBytes: config.MAX_BODY_BYTES }),
     openapi: { ...gatewayInfo, version },
   });
 
