@@ -114,7 +114,9 @@ export const gatewayConfig = defineConfig({
     SNET_FILE: z
       .string()
       .optional()
-      .describe('SingularityNET services that can be called (YAML); needs DATABASE_URL, CONTRACTS_FILE and SIGNERS_FILE'),
+      .describe(
+        'SingularityNET services that can be called (YAML); needs DATABASE_URL, CONTRACTS_FILE and SIGNERS_FILE',
+      ),
     LIMIT_GLOBAL_UNITS: integer({ min: 1, max: 1_000_000_000 })
       .optional()
       .describe(
