@@ -1,11 +1,9 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { InferenceError, infer } from './bayesian-network.ts';
+import { EXAMPLE_PROTO } from './example-proto.ts';
 import { GrpcRefusal } from './payment-error.ts';
-
-export const EXAMPLE_PROTO = join(import.meta.dirname, 'example.proto');
 
 interface EchoRequest {
   text: string;

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs';
 import 'protobufjs/ext/descriptor.js';
-import { EXAMPLE_PROTO } from './example-service.ts';
+import { EXAMPLE_PROTO } from './example-proto.ts';
 
 // gRPC server reflection, in the parts that clients use to find message types. Both versions have the same messages.
 const { root } = protobuf.parse(`

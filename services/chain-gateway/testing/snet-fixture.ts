@@ -7,7 +7,7 @@ import { systemClock } from '../../../lib/time.ts';
 import { claimChannel } from '../../../tools/snet-daemon/claim.ts';
 import { type DaemonOptions, type StandInDaemon, startDaemon } from '../../../tools/snet-daemon/daemon.ts';
 import { DEV_SERVICE } from '../../../tools/snet-daemon/dev-service.ts';
-import { EXAMPLE_PROTO } from '../../../tools/snet-daemon/example-service.ts';
+import { EXAMPLE_PROTO } from '../../../tools/snet-daemon/example-proto.ts';
 import { testAccounts } from '../../../tools/testing/test-contracts.ts';
 import type { EthereumRpc } from '../rpc/ethereum-rpc.ts';
 import { createKeySigner } from '../signers/local-signers.ts';
