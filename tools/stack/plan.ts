@@ -7,6 +7,7 @@ import { ensureDatabase } from './parts/postgres.ts';
 import type { PlanInput } from './plan-input.ts';
 import { DEV_POOLS } from './secrets.ts';
 import { type ServiceName, serviceEnvironments } from './service-environment.ts';
+import { snetDaemonChild, writeSnetFile } from './snet-child.ts';
 import { stateFile as stackStateFile } from './state.ts';
 import type { TaskSpec } from './supervisor.ts';
 
@@ -116,9 +117,12 @@ export function planStack(input: PlanInput): Plan {
   if (chainId === DEV_CHAIN_ID && !env.CONTRACTS_FILE) {
     tasks.push(contractsTask(chainUrl, manifestFile, embeddedChain ? ['anvil'] : []));
     parts.push('contracts');
+    if (embeddedChain) children.push(snetDaemonChild(input, manifestFile));
   }
 
+  const withSnet = embeddedChain && !env.CONTRACTS_FILE;
   const environments = serviceEnvironments({
+    ...(env.SNET_FILE ? { snetFile: env.SNET_FILE } : withSnet ? { snetFile: writeSnetFile(input) } : {}),
     ...{
       ports,
       secrets,
@@ -171,6 +175,8 @@ export function planStack(input: PlanInput): Plan {
             beta: local(ports.beta),
             alphaControl: local(ports['alpha-control']),
             betaControl: local(ports['beta-control']),
+            snetDaemon: local(ports['snet-daemon']),
+            snetControl: local(ports['snet-control']),
           }
         : {}),
     },

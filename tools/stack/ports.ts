@@ -14,6 +14,8 @@ export const PORTS = {
   beta: { default: 8602, variable: 'BETA_PORT' },
   'alpha-control': { default: 8611, variable: 'ALPHA_CONTROL_PORT' },
   'beta-control': { default: 8612, variable: 'BETA_CONTROL_PORT' },
+  'snet-daemon': { default: 8621, variable: 'SNET_DAEMON_PORT' },
+  'snet-control': { default: 8622, variable: 'SNET_CONTROL_PORT' },
   // Not the usual 5432 and 6379: those belong to the servers that people run for themselves.
   postgres: { default: 15432, variable: 'POSTGRES_PORT' },
   redis: { default: 16379, variable: 'REDIS_PORT' },

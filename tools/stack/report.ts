@@ -85,6 +85,7 @@ const HINTS: Record<string, (state: StackState) => string> = {
   anvil: ({ chainId }) => `the chain itself, id ${chainId}, a block every 2 s`,
   alpha: ({ urls }) => `provider; faults: ${urls.alphaControl}/control`,
   beta: ({ urls }) => `provider; faults: ${urls.betaControl}/control`,
+  'snet-daemon': ({ urls }) => `SingularityNET stand-in; faults: ${urls.snetControl}/control`,
 };
 
 const HEALTH: Record<string, Colour> = { ready: 'green', stopped: 'grey', failed: 'red' };

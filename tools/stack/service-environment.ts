@@ -15,6 +15,8 @@ export interface ServiceEnvironmentInput {
   readonly chainId: number;
   readonly manifestFile: string;
   readonly signersFile: string | undefined;
+  /** SingularityNET services that the gateway offers. */
+  readonly snetFile?: string;
   readonly stateDir: string;
   readonly logLevel: string;
 }
@@ -45,7 +47,10 @@ export function serviceEnvironments(
     RPC_ANONYMOUS: 'true',
   });
   return {
-    gateway: gateway('gateway'),
+    gateway: {
+      ...gateway('gateway'),
+      ...(input.snetFile === undefined ? {} : { SNET_FILE: input.snetFile }),
+    },
     'gateway-worker': gateway('gateway-worker'),
     'gateway-indexer': gateway('gateway-indexer'),
     user: {
