@@ -2,7 +2,7 @@
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'ms' | 'µs/call' | 'calls/s' | 'ratio' | 'count' | 'MB' | 'bytes/key' | '%' | 's';
+  readonly unit: 'ms' | 'µs/call' | 'calls/s' | 'jobs/s' | 'ratio' | 'count' | 'MB' | 'bytes/key' | '%' | 's';
   /** The same measured against the upstream itself, in the same run. */
   readonly direct?: number;
   /** What we aim at; absent for numbers that only inform. */

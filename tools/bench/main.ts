@@ -11,6 +11,7 @@ import { identicalCalls } from './scenarios/identical-calls.ts';
 import { manyClients } from './scenarios/many-clients.ts';
 import { memory } from './scenarios/memory.ts';
 import { providerDies } from './scenarios/provider-dies.ts';
+import { queueHop } from './scenarios/queue-hop.ts';
 import { rateLimited } from './scenarios/rate-limited.ts';
 import { slowTail } from './scenarios/slow-tail.ts';
 import { throughput } from './scenarios/throughput.ts';
@@ -26,6 +27,7 @@ const SCENARIOS: readonly BenchScenario[] = [
   allDown,
   manyClients,
   memory,
+  queueHop,
 ];
 
 const HELP = `Measures the chain gateway against its aims, on this machine, over loopback.

@@ -10,7 +10,7 @@ import { type ProcessUsage, readProcessUsage } from './process-usage.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const LOG_FOLDER = `${root}.state/bench`;
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 export const BENCH_CHAIN_ID = 31_337;
 
 export interface UpstreamProcess {
@@ -40,6 +40,12 @@ export interface Stage {
   gateway(
     upstreams: readonly UpstreamProcess[],
     env?: Readonly<Record<string, string>>,
+  ): Promise<GatewayProcess>;
+  /** A worker of background jobs beside a gateway; `env` says which database and Redis. */
+  worker(
+    name: string,
+    upstreams: readonly UpstreamProcess[],
+    env: Readonly<Record<string, string>>,
   ): Promise<GatewayProcess>;
   load(job: LoadJob): Promise<LoadResult>;
   /** CPU of a process per call while `work` runs. */
@@ -146,6 +152,38 @@ export function createStage(scenario: string): Stage {
     };
   }
 
+  /** Starts one of the gateway's processes and waits until it is ready. */
+  async function serve(
+    name: string,
+    file: string,
+    upstreams: readonly UpstreamProcess[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<{ url: string; pid: number }> {
+    const port = await freePort();
+    const child = start(name, [file], {
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      CHAIN_ID: String(BENCH_CHAIN_ID),
+      RPC_URLS: upstreams.map(({ url }) => url).join(','),
+      LOG_LEVEL: 'warn',
+      ...env,
+    });
+    const url = `http://127.0.0.1:${port}`;
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    for (;;) {
+      const log = `see .state/bench/${scenario}-${name}.log`;
+      if (child.exitCode !== null) throw new Error(`the ${name} ended with ${child.exitCode}; ${log}`);
+      const ready = await fetch(`${url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+      if (ready) return { url, pid: child.pid as number };
+      if (Date.now() > deadline)
+        throw new Error(`the ${name} was not ready within ${START_TIMEOUT_MS / 1_000} s; ${log}`);
+      await sleep(100);
+    }
+  }
+
   async function load(job: LoadJob): Promise<LoadResult> {
     const child = spawn(process.execPath, ['tools/bench/load/process.ts', JSON.stringify(job)], {
       cwd: root,
@@ -172,35 +210,16 @@ export function createStage(scenario: string): Stage {
       return started;
     },
     async gateway(upstreams, env = {}) {
-      const port = await freePort();
-      const child = start('gateway', ['services/chain-gateway/main.ts'], {
-        HOST: '127.0.0.1',
-        PORT: String(port),
-        CHAIN_ID: String(BENCH_CHAIN_ID),
-        RPC_URLS: upstreams.map(({ url }) => url).join(','),
-        LOG_LEVEL: 'warn',
+      const { url, pid } = await serve('gateway', 'services/chain-gateway/main.ts', upstreams, env);
+      return { url: `${url}/rpc/${BENCH_CHAIN_ID}`, pid, usage: () => readProcessUsage(pid) };
+    },
+    async worker(name, upstreams, env) {
+      const { url, pid } = await serve(name, 'services/chain-gateway/worker.ts', upstreams, {
+        WORKER_ROLES: 'jobs',
+        POD_NAME: name,
         ...env,
       });
-      const url = `http://127.0.0.1:${port}`;
-      const deadline = Date.now() + START_TIMEOUT_MS;
-      for (;;) {
-        if (child.exitCode !== null)
-          throw new Error(
-            `the gateway ended with ${child.exitCode}; see .state/bench/${scenario}-gateway.log`,
-          );
-        const ready = await fetch(`${url}/readyz`).then(
-          ({ ok }) => ok,
-          () => false,
-        );
-        if (ready) break;
-        if (Date.now() > deadline)
-          throw new Error(
-            `the gateway was not ready within ${START_TIMEOUT_MS / 1_000} s; see .state/bench/${scenario}-gateway.log`,
-          );
-        await sleep(100);
-      }
-      const pid = child.pid as number;
-      return { url: `${url}/rpc/${BENCH_CHAIN_ID}`, pid, usage: () => readProcessUsage(pid) };
+      return { url, pid, usage: () => readProcessUsage(pid) };
     },
     load,
     async cpuPerCall({ pid }, work) {
