@@ -92,7 +92,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 const portsReplacedBy = ({ databaseUrl, redisUrl, rpcUrls }: Externals): PortName[] => [
   ...(databaseUrl === undefined ? [] : (['postgres'] as const)),
   ...(redisUrl === undefined ? [] : (['redis'] as const)),
-  ...(rpcUrls === undefined ? [] : ([
+  ...(rpcUrls === undefined
+    ? []
+    : ([
         ...['anvil', 'alpha', 'beta', 'alpha-control', 'beta-control', 'snet-daemon', 'snet-control'],
       ] as PortName[])),
 ];
