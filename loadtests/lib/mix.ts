@@ -1,6 +1,7 @@
 import { check } from 'k6';
 import http, { type RefinedResponse, type ResponseType } from 'k6/http';
 import { me, target } from './people.ts';
+import { RATE } from './settings.ts';
 
 type Answer = RefinedResponse<ResponseType | undefined>;
 
@@ -81,6 +82,7 @@ function choose(): Visit {
 
 /** One request of the mix, checked. */
 export function visit(): void {
+  if (RATE === 0) return;
   const chosen = choose();
   const { address, headers } = me();
   const answer = chosen.run(address, headers, { name: chosen.name, slo: chosen.service });

@@ -14,6 +14,10 @@ interface Target {
   readonly user: string;
   readonly gateway: string;
   readonly chainId: number;
+  /** Key of a client that may ask for transactions; empty when none was given. */
+  readonly apiKey: string;
+  /** Address of the token; empty when it is not known. */
+  readonly token: string;
 }
 
 /** Where the platform is; from the environment, so that the same scripts run against any cluster. */
@@ -22,9 +26,14 @@ export const target: Target = {
   user: __ENV.USER_URL ?? 'http://127.0.0.1:4200',
   gateway: __ENV.GATEWAY_URL ?? 'http://127.0.0.1:4000',
   chainId: Number(__ENV.CHAIN_ID ?? 31337),
+  apiKey: __ENV.API_KEY ?? '',
+  token: __ENV.TOKEN_ADDRESS ?? '',
 };
 
 const people = new SharedArray<Person>('people', () => JSON.parse(open(__ENV.PEOPLE_FILE ?? '')) as Person[]);
+
+/** People whose streams tools/load holds open; transfers go to them. */
+export const recipients = people.slice(0, Number(__ENV.RECIPIENTS ?? 10));
 
 /** Access tokens live for five minutes; a new one is fetched well before, outside of the measured mix. */
 const RENEW_AFTER_MS = 4 * 60_000;

@@ -1,44 +1,56 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
 import { nearest } from '../../lib/nearest.ts';
-import { buildPrograms } from '../cluster/build.ts';
-import { isAlive, readState, stateDirectory } from '../stack/state.ts';
-import { signInMany } from './people.ts';
-import { type K6Summary, verdictOf, verdictTable } from './verdict.ts';
+import { targetsOf } from '../monitoring/observed-platform.ts';
+import { isAlive, readState, type StackState, stateDirectory } from '../stack/state.ts';
+import { K6Error, type LoadTarget, runLoadTest, SCENARIOS, TargetDownError } from './run-load-test.ts';
+import { verdictTable } from './verdict.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
-const SCENARIOS = join(ROOT, 'loadtests', 'scenarios');
-const OUTPUT = join(ROOT, 'output', 'load');
+const OUTPUT = join(import.meta.dirname, '..', '..', 'output', 'load');
 
-/** As many as a scenario may have virtual users: each plays a person of her own. */
+/** As many as a scenario usually has virtual users: each plays a person of her own. */
 const PEOPLE = 100;
 
-const EXIT = { kept: 0, broken: 1, usage: 2, noTarget: 3 } as const;
+const EXIT = { kept: 0, broken: 1, usage: 2, noTarget: 3, k6: 4 } as const;
 
 const scenarios = (): string[] => readdirSync(SCENARIOS).map((file) => file.replace(/\.ts$/, ''));
 
 const usage = (): string => `Usage: make load [SCENARIO=peak] [DURATION=1m]
-       node tools/load/main.ts [scenario] [--duration 1m] [--api URL --user URL]
+       node tools/load/main.ts [scenario] [--duration 1m] [--people 100] [--prometheus URL]
+                               [--api URL --user URL --gateway URL] [--api-key KEY]
 
-Runs a k6 scenario against the running platform and says which objectives it kept.
+Runs a k6 scenario against the running platform and says which promises it kept.
 Scenarios: ${scenarios().join(', ')} (loadtests/scenarios). Without URLs: the stack that make up started.
-Exit code: 0 kept, 1 an objective was missed, 2 wrong call, 3 nothing to test against.`;
+  --prometheus  base URL of a Prometheus that accepts remote write; the dashboard "k6 run" shows the run
+Writes output/load/SCENARIO.{json,html,junit.xml}.
+Exit code: 0 kept, 1 a promise was broken, 2 wrong call, 3 the platform does not answer, 4 k6 itself failed.`;
 
-function findTarget(values: { api?: string | undefined; user?: string | undefined }) {
-  if (values.api && values.user) return { api: values.api, user: values.user, gateway: '', chainId: 31_337 };
-  const state = readState(stateDirectory());
-  if (!state || !isAlive(state.supervisor) || !state.ready) return undefined;
+/** The stack of this checkout as a target; undefined when none runs. */
+export function targetOfStack(state: StackState): LoadTarget {
   const { api = '', user = '', gateway = '' } = state.urls;
-  return { api, user, gateway, chainId: state.chainId };
+  const manifest = state.files.contracts;
+  return {
+    api,
+    user,
+    gateway,
+    chainId: state.chainId,
+    apiKey: state.credentials.apiKey ?? '',
+    token: manifest ? (loadContractsManifest(manifest).contracts.RejuveToken?.address ?? '') : '',
+    processes: targetsOf(state.urls),
+  };
 }
 
-/** k6 from the PATH, else built from its pinned modules into the cache. */
-async function findK6(): Promise<string> {
-  const onPath = spawnSync('k6', ['version'], { encoding: 'utf8' });
-  if (onPath.status === 0) return 'k6';
-  return (await buildPrograms(['k6'], (line) => console.log(line))).k6;
+function findTarget(values: Record<string, string | boolean | undefined>): LoadTarget | undefined {
+  const text = (name: string): string => String(values[name] ?? '');
+  if (values.api && values.user) {
+    const urls = { api: text('api'), user: text('user'), gateway: text('gateway') };
+    const processes = Object.fromEntries(Object.entries(urls).filter(([, url]) => url !== ''));
+    return { ...urls, chainId: 31_337, apiKey: text('api-key'), token: '', processes };
+  }
+  const state = readState(stateDirectory());
+  return state && isAlive(state.supervisor) && state.ready ? targetOfStack(state) : undefined;
 }
 
 async function main(): Promise<number> {
@@ -46,8 +58,12 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       duration: { type: 'string' },
+      people: { type: 'string' },
+      prometheus: { type: 'string' },
       api: { type: 'string' },
       user: { type: 'string' },
+      gateway: { type: 'string' },
+      'api-key': { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -63,6 +79,15 @@ async function main(): Promise<number> {
     );
     return EXIT.usage;
   }
+  const people = Number(values.people ?? PEOPLE);
+  if (!Number.isInteger(people) || people < 1) {
+    console.error(`--people ${values.people}: a whole number above 0 is needed.`);
+    return EXIT.usage;
+  }
+  if (values.duration !== undefined && !/^\d+(s|m|h)$/.test(values.duration)) {
+    console.error(`--duration ${values.duration}: write 30s, 10m or 1h.`);
+    return EXIT.usage;
+  }
   const target = findTarget(values);
   if (!target) {
     console.error(
@@ -70,52 +95,30 @@ async function main(): Promise<number> {
     );
     return EXIT.noTarget;
   }
-  const k6 = await findK6();
-
-  mkdirSync(OUTPUT, { recursive: true });
-  const peopleFile = join(OUTPUT, 'people.json');
-  const summaryFile = join(OUTPUT, `${scenario}.json`);
-  rmSync(summaryFile, { force: true });
-  const people = await signInMany(target.user, PEOPLE, (done) => {
-    if (process.stdout.isTTY) process.stdout.write(`\r… signing people in: ${done} of ${PEOPLE} `);
+  const { rows, kept, files } = await runLoadTest(target, {
+    scenario,
+    people,
+    duration: values.duration,
+    remoteWrite: values.prometheus && `${values.prometheus.replace(/\/$/, '')}/api/v1/write`,
+    outputFolder: OUTPUT,
+    say: (line) => console.log(line),
   });
-  if (process.stdout.isTTY) process.stdout.write('\r\u001b[K');
-  console.log(`${PEOPLE} people are signed in; k6 runs ${scenario} against ${target.api} and ${target.user}`);
-  // Tokens of throw-away people on a development stack; still nobody else's business.
-  writeFileSync(peopleFile, JSON.stringify(people), { mode: 0o600 });
-
-  const code = await new Promise<number>((resolve) => {
-    const child = spawn(k6, ['run', '--no-usage-report', '--quiet', join(SCENARIOS, `${scenario}.ts`)], {
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        API_URL: target.api,
-        USER_URL: target.user,
-        GATEWAY_URL: target.gateway,
-        CHAIN_ID: String(target.chainId),
-        PEOPLE_FILE: peopleFile,
-        SUMMARY_FILE: summaryFile,
-        ...(values.duration ? { DURATION: values.duration } : {}),
-      },
-    });
-    child.once('error', () => resolve(EXIT.usage));
-    child.once('close', (status) => resolve(status ?? EXIT.broken));
-  });
-  if (!existsSync(summaryFile)) {
-    console.error(`k6 ended with ${code} and left no summary; what it said stands above.`);
-    return EXIT.usage;
-  }
-  const rows = verdictOf(JSON.parse(readFileSync(summaryFile, 'utf8')) as K6Summary);
   const broken = rows.filter((row) => !row.kept).length;
+  console.log(`\n${verdictTable(rows)}\n`);
   console.log(
-    `\n${verdictTable(rows)}\n\n  ${broken === 0 ? 'Every objective was kept.' : `${broken} of ${rows.length} were missed.`} All figures: ${summaryFile}`,
+    `  ${kept ? 'Every promise was kept.' : `${broken} of ${rows.length} measurements were missed.`}`,
   );
-  return broken === 0 && rows.length > 0 ? EXIT.kept : EXIT.broken;
+  for (const file of files) console.log(`  ${file}`);
+  return kept ? EXIT.kept : EXIT.broken;
 }
 
 if (import.meta.main) {
   process.exitCode = await main().catch((error: unknown) => {
+    if (error instanceof TargetDownError) {
+      console.error(`The platform does not answer, so nothing was tested: ${error.message}`);
+      return EXIT.noTarget;
+    }
     console.error(error instanceof Error ? error.message : error);
-    return EXIT.noTarget;
+    return error instanceof K6Error ? EXIT.k6 : EXIT.noTarget;
   });
 }
