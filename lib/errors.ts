@@ -72,6 +72,7 @@ export const ERROR_TABLE = {
   unsupported_media_type: kind(415, 'The content type is not supported'),
   wallet_refused: kind(422, 'The contract wallet does not accept the signature'),
   wallet_stuck: kind(422, 'The contract wallet did not judge the signature within its limits'),
+  writes_paused: kind(503, 'Changes are paused', 'later'),
   wrong_audience: kind(422, 'The authorization is for another audience'),
   wrong_chain: kind(422, 'The authorization is for another chain'),
   wrong_contract: kind(422, 'The authorization is for another contract'),

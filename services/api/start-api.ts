@@ -8,6 +8,7 @@ import type { Logger } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
 import { migrate } from '../../lib/migrate.ts';
 import { asDependencyError, createPostgres } from '../../lib/postgres.ts';
+import { openFlags } from '../../lib/process-flags.ts';
 import { systemRandom } from '../../lib/random.ts';
 import { closeRedis, createRedis, pingRedis } from '../../lib/redis.ts';
 import { createServiceAuth } from '../../lib/service-auth.ts';
@@ -24,11 +25,13 @@ import { createCacheAside } from './data/cache-aside.ts';
 import { followChainEvents } from './data/chain-events.ts';
 import type { ApiDatabase } from './database.ts';
 import { mountPortal } from './docs/portal.ts';
+import { apiFlags } from './flags.ts';
 import { createAuthenticators } from './governance/authenticate.ts';
 import { createGuard } from './governance/guard.ts';
 import { createIdempotent, createIdempotentOutside } from './governance/idempotent.ts';
 import { createRateLimiter } from './governance/rate-limit.ts';
 import { createUserTokenVerifier } from './governance/user-tokens.ts';
+import { createWritesSwitch } from './governance/writes-switch.ts';
 import { apiMigrations } from './migrations.ts';
 import { createConsentStore } from './nfts/consent-store.ts';
 import { createMetadataReader } from './nfts/metadata.ts';
@@ -198,6 +201,12 @@ export async function startApi(
   const idempotent = createIdempotent(postgres);
   const idempotentOutside = createIdempotentOutside(postgres);
   const limiter = createRateLimiter({ redis, prefix: config.REDIS_PREFIX, clock, log, metrics });
+  const flags = openFlags({ config, service: 'api', definitions: apiFlags, scope, metrics, clock, log });
+  const requireWrites = createWritesSwitch(flags);
+  const countAndLimit = createGuard({
+    ...{ limiter, quotas, recorder, clock },
+    requestsPerMinute: config.REQUESTS_PER_MINUTE,
+  });
   const http = createHttpApp({
     service: 'api',
     version: API_VERSION,
@@ -235,7 +244,10 @@ export async function startApi(
           throw asDependencyError(error);
         }),
     }),
-    guard: createGuard({ limiter, quotas, recorder, clock, requestsPerMinute: config.REQUESTS_PER_MINUTE }),
+    async guard(context) {
+      await countAndLimit(context);
+      requireWrites(context);
+    },
     readiness: [
       { name: 'postgres', check: (signal) => postgres.ping(signal) },
       { name: 'redis', check: () => pingRedis(redis) },

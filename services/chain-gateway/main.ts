@@ -11,13 +11,15 @@ import { startServer } from '../../lib/http/server.ts';
 import { runProcess } from '../../lib/lifecycle.ts';
 import { createLogger } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
+import { openFlags } from '../../lib/process-flags.ts';
 import { systemRandom } from '../../lib/random.ts';
 import { createServiceAuth } from '../../lib/service-auth.ts';
 import { systemClock as clock } from '../../lib/time.ts';
 import { startTracing } from '../../lib/tracing/start-tracing.ts';
 import { traceListener } from '../../lib/tracing/trace-listener.ts';
-import { createIdentify, serviceAuthenticator } from './admission/identify.ts';
+import { type CredentialReader, createIdentify, serviceAuthenticator } from './admission/identify.ts';
 import { createCallLimiter } from './admission/limits/call-limiter.ts';
+import { operatorAuthenticator } from './admission/operator.ts';
 import { unitLimit } from './admission/principal.ts';
 import type { CallTokensParts } from './admission/tokens/create-call-tokens.ts';
 import { identifyCallTokens } from './admission/tokens/identify-tokens.ts';
@@ -25,7 +27,8 @@ import { banner } from './banner.ts';
 import { createClusterBus } from './cluster-bus.ts';
 import { runClusterPrimary } from './cluster-primary.ts';
 import { gatewayConfig } from './config.ts';
-import { answerQuestion, internalRoutes } from './internal-routes.ts';
+import { gatewayFlags, HEDGING_FLAG } from './flags.ts';
+import { answerQuestion, internalRoutes, type Spending, totalSpending, usageOf } from './internal-routes.ts';
 import { gatewayInfo } from './openapi-info.ts';
 import { watchProvidersFile } from './providers/providers-watcher.ts';
 import { createReadPath } from './read-path.ts';
@@ -89,8 +92,18 @@ runProcess('gateway', async (scope) => {
           log,
         });
   if (sharedState !== undefined) scope.defer('shared state', () => sharedState.close());
+  const flags = openFlags({
+    config,
+    service: 'gateway',
+    definitions: gatewayFlags,
+    scope,
+    metrics,
+    clock,
+    log,
+  });
   const { deps, source } = readPathSettings({
     config,
+    hedging: () => flags.boolean(HEDGING_FLAG.key, HEDGING_FLAG.fallback),
     version,
     clock,
     random,
@@ -132,8 +145,11 @@ runProcess('gateway', async (scope) => {
   }
   const bus = createClusterBus({ clock, answer: (question) => answerQuestion(path, question) });
 
+  /** Of all replicas; without Redis, of this gateway's processes. */
+  const spending = (): Promise<Spending> => totalSpending(path, bus, costs);
   const routes: Route[] = [...internalRoutes({ path, clock, open: auth === undefined, bus, costs })];
   let tokens: CallTokensParts | undefined;
+  let keys: CredentialReader | undefined;
   const readiness: ReadinessCheck[] = [
     {
       name: 'providers',
@@ -157,6 +173,7 @@ runProcess('gateway', async (scope) => {
       chainId,
       view: path.view,
       rpc: path.rpc,
+      usage: async (principal) => usageOf(principal, await spending()),
       // All replicas have it, and a cursor that outlives its rotation is refused like any other foreign one.
       cursorSecret: `cursors:${config.SERVICE_AUTH_KEYS?.[0]?.secret}`,
       clock,
@@ -167,6 +184,7 @@ runProcess('gateway', async (scope) => {
       service: serviceAuthenticator(auth),
     });
     tokens = own.tokens;
+    keys = own.keys;
     extend = own.extend;
     routes.push(...own.routes);
     readiness.push(...own.readiness);
@@ -182,6 +200,10 @@ runProcess('gateway', async (scope) => {
     routes,
     authenticate: {
       service: serviceAuthenticator(auth),
+      admin:
+        config.OPERATOR_TOKEN === undefined
+          ? serviceAuthenticator(auth)
+          : operatorAuthenticator(config.OPERATOR_TOKEN),
       ...(tokens === undefined ? {} : { 'call-token': tokens.authenticate }),
     },
     readiness,
@@ -196,6 +218,7 @@ runProcess('gateway', async (scope) => {
   const idPrefix = random.token(6);
   const others = createIdentify({
     auth,
+    ...(keys === undefined ? {} : { credentials: [keys] }),
     anonymous: config.RPC_ANONYMOUS ?? standalone,
     anonymousLimit: unitLimit(config.LIMIT_ANONYMOUS_UNITS),
     now: () => clock.monotonic(),

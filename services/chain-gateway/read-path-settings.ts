@@ -86,6 +86,8 @@ export function readPathSettings(options: {
   shared?: SharedCache | undefined;
   /** Where the contracts manifest says Multicall3 is; MULTICALL_ADDRESS otherwise. */
   multicallAddress?: string | undefined;
+  /** Switches hedging off while the gateway runs; HEDGING=false wins. */
+  hedging?: () => boolean;
 }): { deps: ReadPathDeps; chainId: number; source: ProviderSource } {
   const { config, clock, random, log, metrics } = options;
   const source = providerSource(config);
@@ -119,7 +121,7 @@ export function readPathSettings(options: {
         headFloorMaxAgeMs: config.HEAD_FLOOR_MAX_AGE_MS,
         cacheBytes: config.CACHE_MB * 1024 * 1024,
         maxBatch: config.MAX_BATCH,
-        hedging: config.HEDGING,
+        hedging: options.hedging && config.HEDGING ? options.hedging : config.HEDGING,
         queueMaxWaitMs: config.QUEUE_MAX_WAIT_MS,
         explainCapacity: config.EXPLAIN_REQUESTS,
         multicall: {

@@ -44,7 +44,8 @@ export interface ReadPathOptions {
   readonly headFloorMaxAgeMs: number;
   readonly cacheBytes: number;
   readonly maxBatch: number;
-  readonly hedging: boolean;
+  /** A function is asked each time: a feature flag. */
+  readonly hedging: boolean | (() => boolean);
   /** Longest time a call waits for room in the providers' rate limits. */
   readonly queueMaxWaitMs: number;
   /** Aggregation of eth_calls by Multicall3; the address differs on development chains. */

@@ -11,6 +11,7 @@ import type { Logger } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
 import { migrate } from '../../lib/migrate.ts';
 import { createPostgres } from '../../lib/postgres.ts';
+import { openFlags } from '../../lib/process-flags.ts';
 import { systemRandom } from '../../lib/random.ts';
 import { closeRedis, createRedis } from '../../lib/redis.ts';
 import { createSealer } from '../../lib/sealing.ts';
@@ -45,6 +46,7 @@ import { createConsumer } from './events/consumer.ts';
 import { createBatchHandler } from './events/handle-batch.ts';
 import { withIdentityOwners } from './events/identities.ts';
 import { cursorStore } from './events/store.ts';
+import { deliveryFlagKey, userFlags } from './flags.ts';
 import { createGateway } from './gateway/client.ts';
 import { createAssetReader } from './ledger/assets.ts';
 import { createHistoryReader } from './ledger/history.ts';
@@ -63,6 +65,7 @@ import { notificationRoutes } from './notifications/routes.ts';
 import { securityNotice } from './notifications/security.ts';
 import { createInbox } from './notifications/service.ts';
 import { describeNotice } from './notifications/texts.ts';
+import { userInfo } from './openapi-info.ts';
 import { loadPartners } from './partners/config.ts';
 import { partnerRoutes } from './partners/routes.ts';
 import { createPartners } from './partners/service.ts';
@@ -143,7 +146,9 @@ export async function startUserService(
   });
 
   // Ways out of the house
+  const flags = openFlags({ config, service: 'user', definitions: userFlags, scope, metrics, clock, log });
   const deliveries = await wireDeliveries({
+    mayLeave: (channel) => flags.boolean(deliveryFlagKey(channel), true),
     config,
     scope,
     postgres,
@@ -447,11 +452,7 @@ export async function startUserService(
     metrics,
     clock,
     random,
-    openapi: {
-      title: 'Rejuve user service',
-      version: '1.0.0',
-      description: 'Accounts, ledger and notifications.',
-    },
+    openapi: userInfo,
     readiness: [{ name: 'postgres', check: (signal) => postgres.ping(signal) }],
     authenticate: {
       async user(req) {

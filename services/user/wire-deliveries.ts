@@ -70,6 +70,8 @@ export async function wireDeliveries(deps: {
   random: Random;
   log: Logger;
   counts: UserMetrics;
+  /** Flags that hold back a channel. */
+  mayLeave?: (channel: Channel) => boolean;
 }) {
   const { config, scope, postgres, sealer, limiter, clock, random, log, counts } = deps;
   const appUrl = config.APP_URL ?? config.USER_ISSUER;
@@ -204,6 +206,7 @@ export async function wireDeliveries(deps: {
     return queue;
   };
   const dispatcher = createDispatcher({
+    ...(deps.mayLeave ? { mayLeave: deps.mayLeave } : {}),
     postgres,
     store: deliveryStore,
     queues: {

@@ -37,7 +37,11 @@ export interface HedgePolicy {
 }
 
 /** When to send a call a second time because the first is later than calls of its method usually are. */
-export function createHedgePolicy(deps: { budget: ExtraCallBudget; enabled: boolean }): HedgePolicy {
+export function createHedgePolicy(deps: {
+  budget: ExtraCallBudget;
+  enabled: boolean | (() => boolean);
+}): HedgePolicy {
+  const enabled = typeof deps.enabled === 'function' ? deps.enabled : () => deps.enabled === true;
   const trackers = new Map<string, LatencyTracker>();
   const tracker = (method: string): LatencyTracker => {
     // Methods outside the table share one record: their names come from clients and must not grow memory.
@@ -54,7 +58,7 @@ export function createHedgePolicy(deps: { budget: ExtraCallBudget; enabled: bool
     onLatency: (method, ms) => tracker(method).observe(ms),
     onCensored: (method, ms) => tracker(method).observe(ms * 2),
     delay(method, already) {
-      if (!deps.enabled || already >= MAX_HEDGES) return undefined;
+      if (!enabled() || already >= MAX_HEDGES) return undefined;
       const record = tracker(method);
       if (record.count() < MIN_SAMPLES) return UNKNOWN_DELAY_MS;
       const learned = record.quantile(DELAY_QUANTILE) as number;

@@ -36,6 +36,8 @@ export function createDispatcher(deps: {
   log: Logger;
   leaseMs?: number;
   onFallback: () => void;
+  /** Whether messages of this channel may leave now; those that may not stay where they are. */
+  mayLeave?: (channel: Channel) => boolean;
 }): Dispatcher {
   const { postgres, store, queues, worker, concurrency, clock, log, leaseMs = LEASE_MS, onFallback } = deps;
   const stop = new AbortController();
@@ -66,6 +68,7 @@ export function createDispatcher(deps: {
 
   return {
     async pass(channel) {
+      if (deps.mayLeave?.(channel) === false) return false;
       const { queue } = queues[channel];
       let redisAway = false;
       try {
