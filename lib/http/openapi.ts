@@ -8,7 +8,23 @@ export interface OpenApiInfo {
   readonly description: string;
   readonly servers?: readonly { url: string; description: string }[];
   readonly tags?: readonly { name: string; description: string }[];
-  readonly webhooks?: Readonly<Record<string, unknown>>;
+  /** What we send to others (Standard Webhooks), by name. */
+  readonly webhooks?: Readonly<Record<string, WebhookSpec>>;
+  /** A valid request per operation id. */
+  readonly examples?: Readonly<Record<string, ExampleRequest>>;
+}
+
+export interface ExampleRequest {
+  readonly path?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+export interface WebhookSpec {
+  readonly summary: string;
+  readonly description: string;
+  /** The whole body. */
+  readonly body: z.ZodType;
 }
 
 export type OpenApiDocument = Record<string, unknown> & {
@@ -133,7 +149,7 @@ function relink<T>(value: T): T {
 
 type Convert = (schema: z.ZodType, io: 'input' | 'output') => Record<string, unknown>;
 
-function parametersOf(route: Route, convert: Convert): unknown[] {
+function parametersOf(route: Route, convert: Convert, example: ExampleRequest | undefined): unknown[] {
   const groups = [
     ['path', route.params],
     ['query', route.query],
@@ -145,11 +161,13 @@ function parametersOf(route: Route, convert: Convert): unknown[] {
       properties?: Record<string, Record<string, unknown>>;
       required?: string[];
     };
+    const values: Readonly<Record<string, unknown>> = (place !== 'header' && example?.[place]) || {};
     return Object.entries(json.properties ?? {}).map(([name, { description, ...rest }]) => ({
       name,
       in: place,
       required: place === 'path' || (json.required ?? []).includes(name),
       ...(description ? { description } : {}),
+      ...(values[name] === undefined ? {} : { example: values[name] }),
       schema: rest,
     }));
   });
@@ -193,6 +211,40 @@ function responsesOf(route: Route, convert: Convert): Record<string, unknown> {
   return out;
 }
 
+const WEBHOOK_HEADERS = [
+  ['webhook-id', 'The same for every try: what was handled once is not handled again'],
+  ['webhook-timestamp', 'Unix seconds; refuse what is older than five minutes'],
+  [
+    'webhook-signature',
+    '`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; several while a secret rotates',
+  ],
+] as const;
+
+function webhookOperation(name: string, spec: WebhookSpec, convert: Convert): Record<string, unknown> {
+  return {
+    operationId: `${name.replace(/\W(\w)/g, (_, letter: string) => letter.toUpperCase())}Webhook`,
+    summary: spec.summary,
+    description: spec.description,
+    tags: ['Webhooks'],
+    security: [],
+    parameters: WEBHOOK_HEADERS.map(([header, description]) => ({
+      name: header,
+      in: 'header',
+      required: true,
+      description,
+      schema: { type: 'string' },
+    })),
+    requestBody: {
+      required: true,
+      content: { 'application/json': { schema: convert(spec.body, 'output') } },
+    },
+    responses: {
+      '2XX': { description: 'Received. Anything else, or no answer in time, is tried again later.' },
+      '410': { description: 'No more of this: it is not tried again, and a subscription ends.' },
+    },
+  };
+}
+
 /** The OpenAPI 3.1 document of a list of routes; the same schemas that validate, so that it cannot lie. */
 export function buildOpenApi(routes: readonly Route[], info: OpenApiInfo): OpenApiDocument {
   const { components, convert } = createSchemaCollector();
@@ -214,12 +266,18 @@ export function buildOpenApi(routes: readonly Route[], info: OpenApiInfo): OpenA
       ...(route.deprecated ? { deprecated: true } : {}),
       ...route.extensions,
     };
-    const parameters = parametersOf(route, convert);
+    const example = info.examples?.[route.operationId];
+    const parameters = parametersOf(route, convert, example);
     if (parameters.length > 0) operation.parameters = parameters;
     if (route.body) {
       operation.requestBody = {
         required: true,
-        content: { [route.bodyType ?? 'application/json']: { schema: convert(route.body, 'input') } },
+        content: {
+          [route.bodyType ?? 'application/json']: {
+            schema: convert(route.body, 'input'),
+            ...(example?.body === undefined ? {} : { example: example.body }),
+          },
+        },
       };
     }
     operation.responses = responsesOf(route, convert);
@@ -242,7 +300,16 @@ export function buildOpenApi(routes: readonly Route[], info: OpenApiInfo): OpenA
         }))),
     ],
     paths,
-    ...(info.webhooks ? { webhooks: info.webhooks } : {}),
+    ...(info.webhooks
+      ? {
+          webhooks: Object.fromEntries(
+            Object.entries(info.webhooks).map(([name, spec]) => [
+              name,
+              { post: webhookOperation(name, spec, convert) },
+            ]),
+          ),
+        }
+      : {}),
     components: {
       schemas: Object.fromEntries(Object.entries(components).sort(([a], [b]) => (a < b ? -1 : 1))),
       securitySchemes: Object.fromEntries([...kinds].sort().map((kind) => [kind, SECURITY[kind]])),

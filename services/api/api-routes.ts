@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/time.ts';
 import { oauthRoutes } from './clients/oauth-routes.ts';
 import { clientRoutes } from './clients/routes.ts';
 import type { ClientService } from './clients/service.ts';
+import { EXAMPLE_REQUESTS } from './docs/examples.ts';
 import type { RunIdempotent, RunIdempotentOutside } from './governance/idempotent.ts';
 import { nftRoutes } from './nfts/nft-routes.ts';
 import { permissionRoutes } from './nfts/permission-routes.ts';
@@ -17,6 +18,7 @@ import { offerRoutes } from './offers/routes.ts';
 import type { OfferService } from './offers/service.ts';
 import { rewardRoutes } from './rewards/routes.ts';
 import type { RewardService } from './rewards/service.ts';
+import { usageWebhookSchema } from './telemetry/analytics-sink.ts';
 import type { Quotas } from './telemetry/quota.ts';
 import type { UsageRecorder } from './telemetry/usage-recorder.ts';
 import { usageRoutes } from './telemetry/usage-routes.ts';
@@ -87,6 +89,15 @@ export const apiInfo: OpenApiInfo = {
   version: API_VERSION,
   description:
     'Tokens, NFTs, wallets and transactions of the Rejuve Longevity App. Chain-derived answers say as of which block they hold; amounts are exact decimal strings; errors are RFC 9457 problem documents.',
+  examples: EXAMPLE_REQUESTS,
+  webhooks: {
+    'usage.recorded': {
+      summary: 'Requests were made',
+      description:
+        'Sent to the sink that the operator configured (ANALYTICS_URL), in batches, about callers who did not opt out.',
+      body: usageWebhookSchema,
+    },
+  },
   tags: [
     { name: 'Tokens', description: 'Balances, transfers and the tokens that the platform knows.' },
     { name: 'Wallets', description: 'Wallets that people proved to be theirs.' },

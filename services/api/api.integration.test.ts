@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiError, paginate, RejuveClient, verifyWebhook } from '../../sdk/typescript/src/index.ts';
+import { EXAMPLE_REQUESTS, WALLET } from './docs/examples.ts';
 import { type ApiHarness, BOOTSTRAP_KEY, RJV, startApiHarness, TREASURY } from './testing/api-harness.ts';
-import { SAMPLE_REQUESTS, WALLET } from './testing/sample-requests.ts';
 
 const run = promisify(execFile);
 const payment = {
@@ -29,7 +29,7 @@ describe('the API on real Postgres and Redis', () => {
     ada = await h.user.accessToken('ada');
     const { body } = await h.call('POST', '/v1/transactions/submit', {
       token: ada,
-      body: SAMPLE_REQUESTS.submitTransaction?.body,
+      body: EXAMPLE_REQUESTS.submitTransaction?.body,
     });
     sent = body.id;
   }, 60_000);

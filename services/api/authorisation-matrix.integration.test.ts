@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { EXAMPLE_REQUESTS, WALLET } from './docs/examples.ts';
 import { type ApiHarness, BOOTSTRAP_KEY, startApiHarness } from './testing/api-harness.ts';
-import { SAMPLE_REQUESTS, WALLET } from './testing/sample-requests.ts';
 
 interface Operation {
   readonly id: string;
@@ -41,8 +41,8 @@ describe('the authorisation matrix, made from the OpenAPI document', () => {
     op: Operation,
     token: string | undefined,
   ): Promise<{ status: number; code: string | undefined }> {
-    const sample = SAMPLE_REQUESTS[op.id];
-    if (!sample) throw new Error(`${op.id} has no sample request; add one to testing/sample-requests.ts`);
+    const sample = EXAMPLE_REQUESTS[op.id];
+    if (!sample) throw new Error(`${op.id} has no sample request; add one to docs/examples.ts`);
     const path = op.path.replace(/\{(\w+)\}/g, (_, name) => sample.path?.[name] ?? 'x');
     const query = sample.query ? `?${new URLSearchParams(sample.query)}` : '';
     const { status, body } = await h.call(op.method, `${path}${query}`, {
@@ -57,7 +57,7 @@ describe('the authorisation matrix, made from the OpenAPI document', () => {
   }
 
   it('knows a sample request for every route, and none too many', () => {
-    expect(Object.keys(SAMPLE_REQUESTS).sort()).toEqual(operations.map((op) => op.id).sort());
+    expect(Object.keys(EXAMPLE_REQUESTS).sort()).toEqual(operations.map((op) => op.id).sort());
   });
 
   it('states for every route whose things it touches', () => {

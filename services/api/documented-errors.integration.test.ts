@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { EXAMPLE_REQUESTS, UNKNOWN_ID, WALLET } from './docs/examples.ts';
 import { type Answered, type ApiHarness, BOOTSTRAP_KEY, startApiHarness } from './testing/api-harness.ts';
-import { SAMPLE_REQUESTS, UNKNOWN_ID, WALLET } from './testing/sample-requests.ts';
 
 interface Operation {
   readonly id: string;
@@ -57,7 +57,7 @@ describe('every documented refusal happens', () => {
 
   const documents = (op: Operation, status: string): boolean => op.statuses.includes(status);
   async function send(op: Operation, change: Partial<Options> & { query?: string; at?: string } = {}) {
-    const sample = SAMPLE_REQUESTS[op.id];
+    const sample = EXAMPLE_REQUESTS[op.id];
     const path = change.at ?? op.path.replace(/\{(\w+)\}/g, (_, name) => sample?.path?.[name] ?? 'x');
     const query = change.query ?? (sample?.query ? `?${new URLSearchParams(sample.query)}` : '');
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -181,7 +181,7 @@ describe('every documented refusal happens', () => {
     const unknown = UNKNOWN_ID;
     const expectations: [string, number, Partial<Options> & { query?: string; at?: string }][] = [];
     const offer = await made('publishPartnerOffer', {
-      ...(SAMPLE_REQUESTS.publishPartnerOffer?.body as object),
+      ...(EXAMPLE_REQUESTS.publishPartnerOffer?.body as object),
       stock: 0,
     });
     const open = await made('publishPartnerOffer');
@@ -193,7 +193,7 @@ describe('every documented refusal happens', () => {
     );
     const manual = await made('publishEarningOpportunity');
     const counted = await made('publishEarningOpportunity', {
-      ...(SAMPLE_REQUESTS.publishEarningOpportunity?.body as object),
+      ...(EXAMPLE_REQUESTS.publishEarningOpportunity?.body as object),
       criterion: 'identity',
     });
     const sent = await made('submitTransaction', undefined, undefined, ada);

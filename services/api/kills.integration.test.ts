@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { eventually } from '../../tools/testing/eventually.ts';
+import { WALLET } from './docs/examples.ts';
 import { BOOTSTRAP_KEY, startApiWorld } from './testing/api-harness.ts';
-import { WALLET } from './testing/sample-requests.ts';
 
 const REPEATS = 50;
 /** KILL_ROUNDS=20 is the long run. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigningKey, Transaction } from 'ethers';
 import pg from 'pg';
+import { WALLET } from './docs/examples.ts';
 import { type ApiHarness, BOOTSTRAP_KEY, startApiHarness } from './testing/api-harness.ts';
-import { WALLET } from './testing/sample-requests.ts';
 
 const FEW = 2;
 const MANY = 14;

@@ -430,6 +430,22 @@ Usage = TypedDict("Usage", {
     "analyticsOptOut": bool,
     "data": list["UsageDataItem"],
 })
+UsageWebhookDataEventsItem = TypedDict("UsageWebhookDataEventsItem", {
+    "at": str,
+    "caller": str,
+    "callerKind": Literal["person", "client", "anonymous"],
+    "operationId": str,
+    "status": int,
+    "durationMs": float,
+})
+UsageWebhookData = TypedDict("UsageWebhookData", {
+    "events": list["UsageWebhookDataEventsItem"],
+})
+UsageWebhook = TypedDict("UsageWebhook", {
+    "type": Literal["usage.recorded"],
+    "timestamp": str,
+    "data": "UsageWebhookData",
+})
 Verification = TypedDict("Verification", {
     "address": str,
     "asOf": "AsOf",

@@ -21,8 +21,6 @@ const MAX_DEPTH = 4;
 
 /** A schema as rows of name, type, meaning. */
 function schemaRows(document: Json, raw: unknown, prefix = '', depth = 0): string {
-  // A schema may hold itself, by way of a variant or an item.
-  if (depth > MAX_DEPTH) return '';
   // Some schemas hold themselves.
   if (depth > MAX_DEPTH) return '';
   const { schema } = resolve(document, raw);
@@ -84,6 +82,13 @@ const firstSchema = (holder: unknown): unknown => {
   return isObject(content) ? content.schema : undefined;
 };
 
+/** What the body field of a form begins with. */
+function exampleBody(operation: Json): string {
+  const body = isObject(operation.requestBody) ? operation.requestBody.content : undefined;
+  const content = isObject(body) ? Object.values(body)[0] : undefined;
+  return JSON.stringify((isObject(content) ? content.example : undefined) ?? {}, null, 2);
+}
+
 function operationHtml(
   document: Json,
   path: string,
@@ -115,11 +120,11 @@ function operationHtml(
     ? `<details class="try"><summary>Try it</summary><form data-method="${method}" data-path="${escapeHtml(path)}">${parameters
         .map(
           (p, n) =>
-            `<label for="${id}-${n}">${escapeHtml(String(p.name))} <small>${escapeHtml(String(p.in))}</small></label><input id="${id}-${n}" name="${escapeHtml(String(p.name))}" data-in="${escapeHtml(String(p.in))}" autocomplete="off">`,
+            `<label for="${id}-${n}">${escapeHtml(String(p.name))} <small>${escapeHtml(String(p.in))}</small></label><input id="${id}-${n}" name="${escapeHtml(String(p.name))}" data-in="${escapeHtml(String(p.in))}"${p.example === undefined ? '' : ` placeholder="${escapeHtml(String(p.example))}"`} autocomplete="off">`,
         )
         .join(
           '',
-        )}${body === undefined ? '' : `<label for="${id}-body">Body</label><textarea id="${id}-body" name="body" rows="6" spellcheck="false">{}</textarea>`}<button type="submit">Send</button><pre tabindex="0" aria-live="polite" aria-label="Answer" hidden></pre></form></details>`
+        )}${body === undefined ? '' : `<label for="${id}-body">Body</label><textarea id="${id}-body" name="body" rows="6" spellcheck="false">${escapeHtml(exampleBody(operation))}</textarea>`}<button type="submit">Send</button><pre tabindex="0" aria-live="polite" aria-label="Answer" hidden></pre></form></details>`
     : '';
   return `<section class="operation" id="${id}"><h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${escapeHtml(path)}</code></h3>
 <p><strong>${escapeHtml(String(operation.summary ?? ''))}</strong>${operation.deprecated ? ' <span class="deprecated">deprecated</span>' : ''}</p>

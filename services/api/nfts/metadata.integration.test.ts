@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AbiCoder, Interface } from 'ethers';
 import { eventually } from '../../../tools/testing/eventually.ts';
+import { WALLET } from '../docs/examples.ts';
 import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
-import { WALLET } from '../testing/sample-requests.ts';
 
 const CID = 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG';
 const nft = new Interface(['function tokenURI(uint256)', 'function ownerOf(uint256)']);

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { request } from 'undici';
+import { z } from 'zod';
 import type { Random } from '../../../lib/random.ts';
 import { webhookHeaders } from '../../../lib/standard-webhooks.ts';
 import type { Clock } from '../../../lib/time.ts';
@@ -14,6 +15,26 @@ export interface UsageEvent {
   readonly status: number;
   readonly durationMs: number;
 }
+
+/** What the analytics webhook is sent. */
+export const usageWebhookSchema = z
+  .object({
+    type: z.literal('usage.recorded'),
+    timestamp: z.iso.datetime(),
+    data: z.object({
+      events: z.array(
+        z.object({
+          at: z.iso.datetime(),
+          caller: z.string().describe('A pseudonym; another one every month'),
+          callerKind: z.enum(['person', 'client', 'anonymous']),
+          operationId: z.string(),
+          status: z.number().int(),
+          durationMs: z.number(),
+        }),
+      ),
+    }),
+  })
+  .meta({ id: 'UsageWebhook' });
 
 /** Where usage events go. Losing a batch loses analysis, never truth. */
 export interface AnalyticsSink {

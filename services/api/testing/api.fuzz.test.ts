@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fuzz, schemathesis, whyNotFuzzable } from '../../../tools/fuzz/schemathesis.ts';
+import { WALLET } from '../docs/examples.ts';
 import { type ApiHarness, BOOTSTRAP_KEY, startApiHarness } from './api-harness.ts';
-import { WALLET } from './sample-requests.ts';
 
 /** Requests per operation and phase; FUZZ_EXAMPLES=200 is the thorough run. */
 const EXAMPLES = Number(process.env.FUZZ_EXAMPLES ?? 8);

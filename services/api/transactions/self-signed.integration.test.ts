@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigningKey, Transaction } from 'ethers';
 import { eventually } from '../../../tools/testing/eventually.ts';
+import { WALLET } from '../docs/examples.ts';
 import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
-import { WALLET } from '../testing/sample-requests.ts';
 
 const KEY = new SigningKey(`0x${'01'.repeat(32)}`);
 const BLOCK = `0x${'b1'.repeat(32)}`;

@@ -5,6 +5,7 @@ import { Wallet } from 'ethers';
 import { sql } from 'kysely';
 import { devAccount } from '../../../contracts/dev-accounts.ts';
 import { verifyWebhook } from '../../../lib/standard-webhooks.ts';
+import { transactionWebhookSchema } from '../openapi-info.ts';
 import { type EthereumRpc, RpcCallError } from '../rpc/ethereum-rpc.ts';
 import { createKeySigner } from '../signers/local-signers.ts';
 import { signerPolicySchema } from '../signers/signers-file.ts';
@@ -312,7 +313,8 @@ describe('webhooks', () => {
       req.on('end', () => {
         if (refuse-- > 0) return res.writeHead(500).end();
         const ok = verifyWebhook(req.headers as Record<string, string>, body, secret, Date.now() / 1000);
-        received.push({ state: JSON.parse(body).data.state, ok });
+        const { data } = transactionWebhookSchema.parse(JSON.parse(body));
+        received.push({ state: data.state, ok });
         return res.writeHead(204).end();
       });
     }).listen(0, '127.0.0.1');

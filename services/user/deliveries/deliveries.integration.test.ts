@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Wallet } from 'ethers';
 import { jwtVerify } from 'jose';
 import { signWebhook } from '../../../lib/standard-webhooks.ts';
+import { eventually as settle } from '../../../tools/testing/eventually.ts';
+import { notificationWebhookSchema } from '../openapi-info.ts';
 import { createBrowser, fcmCredentials, startHttpReceiver, startSmtp } from '../testing/receivers.ts';
 import { eventually, type Harness, startHarness, type TestPerson } from '../testing/user-harness.ts';
 
@@ -154,6 +156,7 @@ describe('deliveries', () => {
     const hit = of('/hook');
     const { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': signature } = hit?.headers ?? {};
     expect(signature).toBe(signWebhook(hook.body.secret, String(id), Number(at), hit?.body.toString() ?? ''));
+    notificationWebhookSchema.parse(JSON.parse(hit?.body.toString() ?? ''));
     expect(hit?.body.toString()).not.toMatch(/amount|42000000|0x/);
 
     const fcm = of('/fcm');
@@ -165,12 +168,15 @@ describe('deliveries', () => {
     expect(mail?.headerLines.find((l) => l.key === 'list-unsubscribe-post')?.line).toBe(
       'List-Unsubscribe-Post: List-Unsubscribe=One-Click',
     );
-    const explained = await h.call('GET', `/v1/notifications/${inbox.id}/deliveries`, {
-      token: ada.accessToken,
+    // The receivers have it a moment before the record says so.
+    await settle(async () => {
+      const explained = await h.call('GET', `/v1/notifications/${inbox.id}/deliveries`, {
+        token: ada.accessToken,
+      });
+      expect(
+        explained.body.data.map((d: { channel: string; state: string }) => `${d.channel} ${d.state}`).sort(),
+      ).toEqual(['email delivered', 'fcm delivered', 'push delivered', 'webhook delivered']);
     });
-    expect(
-      explained.body.data.map((d: { channel: string; state: string }) => `${d.channel} ${d.state}`).sort(),
-    ).toEqual(['email delivered', 'fcm delivered', 'push delivered', 'webhook delivered']);
   });
 
   it('retries what may succeed, buries what cannot, and lets no channel wait for another', async () => {

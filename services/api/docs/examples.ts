@@ -1,7 +1,8 @@
 import { computeAddress, SigningKey, Transaction } from 'ethers';
 
-/** One valid request per operation, for the person `ada` with the wallet `WALLET`. A route without one fails its tests. */
+// A key that everybody knows: its wallet holds nothing anywhere.
 const KEY = new SigningKey(`0x${'01'.repeat(32)}`);
+/** The wallet of the examples. */
 export const WALLET = computeAddress(KEY);
 
 /** One coin's worth of nothing, signed by the wallet. */
@@ -21,7 +22,8 @@ function signedTransaction(): string {
 
 export const UNKNOWN_ID = '00000000-0000-7000-8000-000000000000';
 
-export interface SampleRequest {
+/** One valid request of an operation. */
+export interface ExampleRequest {
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
@@ -33,7 +35,12 @@ const dataHash = `0x${'cd'.repeat(32)}`;
 const permission = { owner: WALLET, dataHash, productId: '7', requesterId: '1' };
 const identity = { owner: WALLET, kyc: `0x${'ef'.repeat(32)}`, tokenUri: 'data:application/json,{}' };
 
-export const SAMPLE_REQUESTS: Readonly<Record<string, SampleRequest>> = {
+/**
+ * One valid request per operation, for the person `ada` with the wallet `WALLET`. They are published in the OpenAPI
+ * document, and the authorisation matrix sends every one of them: a route without an example fails, and so does an
+ * example that its schema refuses.
+ */
+export const EXAMPLE_REQUESTS: Readonly<Record<string, ExampleRequest>> = {
   listTokens: {},
   getWalletBalances: { path: { address: WALLET } },
   getWalletBalancesV2: { path: { address: WALLET } },
