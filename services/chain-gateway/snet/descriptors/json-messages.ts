@@ -1,8 +1,11 @@
 import protobuf from 'protobufjs';
-import { fromJson, toJson } from 'protobufjs/ext/protojson.js';
+import * as protojsonModule from 'protobufjs/ext/protojson.js';
 import { AppError, type FieldError } from '../../../../lib/errors.ts';
 import { nearest } from '../../../../lib/nearest.ts';
 import type { ServiceMethod } from './service-methods.ts';
+
+// A CommonJS module whose names Node does not see: they are members of its default export.
+const { fromJson, toJson } = (protojsonModule as unknown as { default: typeof protojsonModule }).default;
 
 /** Most problems that are listed at once; a wrong type in a list of thousands says the same thousands of times. */
 const MAX_PROBLEMS = 20;
