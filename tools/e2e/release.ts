@@ -56,12 +56,29 @@ export function createRelease({ target, namespace, name }: ReleaseOptions) {
           ...['--kubeconfig', target.kubeconfig, '-n', namespace],
           ...['upgrade', '--install', name, CHART, '--create-namespace'],
           ...['--values', join(CHART, 'values-dev.yaml'), '--wait', '--timeout', '8m'],
-          ...Object.entries(values).flatMap(([key, value]) => ['--set-string', `${key}=${value}`]),
+          ...Object.entries(values).flatMap(([key, value]) => [
+            // A tag of digits is no number.
+            key.endsWith('.tag') ? '--set-string' : '--set',
+            `${key}=${value}`,
+          ]),
           ...more,
         ],
         900_000,
         signal,
       ),
+    /** POST of an object to a path of the API, for what kubectl has no word for. */
+    create: (path: string, body: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const child = execFile(
+          target.kubectl,
+          ['--kubeconfig', target.kubeconfig, 'create', '--raw', path, '-f', '-'],
+          (error, stdout, stderr) =>
+            error
+              ? reject(new CommandError(stderr.trim() || error.message, { cause: error }))
+              : resolve(stdout),
+        );
+        child.stdin?.end(body);
+      }),
     get: async <T>(...args: string[]): Promise<T> =>
       JSON.parse(await kubectl('get', ...args, '-o', 'json')) as T,
     /** A key of a Secret of the release, decoded. */

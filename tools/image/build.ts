@@ -43,6 +43,8 @@ export interface BuildImageOptions {
   readonly log: (line: string) => void;
   /** Build although nothing changed. */
   readonly fresh?: boolean;
+  /** Build every step anew, and keep the result nowhere: only its identity is wanted. */
+  readonly noCache?: boolean;
 }
 
 /** The first engine that this machine has, or the one that IMAGE_ENGINE names. Throws with what to install. */
@@ -111,7 +113,13 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   const name = `${options.repository ?? 'localhost/rejuve-platform'}:${options.tag ?? `dev-${content}`}`;
   const record = join(IMAGE_OUTPUT, 'image.json');
   const known = readRecord(record);
-  if (!options.fresh && known?.name === name && known.content === content && known.engine === engine)
+  if (
+    !options.fresh &&
+    !options.noCache &&
+    known?.name === name &&
+    known.content === content &&
+    known.engine === engine
+  )
     if (known.archive === undefined || existsSync(known.archive)) {
       log(`${name} is built already`);
       return { ...known, cached: true };
@@ -119,23 +127,25 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   mkdirSync(IMAGE_OUTPUT, { recursive: true });
   const from = performance.now();
   log(`building ${name} with ${engine}, bases from ${base === 'local' ? 'this machine' : 'the registry'}`);
-  const args = await buildArguments(base);
-  const archive = engine === 'buildah' ? join(IMAGE_OUTPUT, 'rejuve-platform.tar') : undefined;
+  const args = [...(await buildArguments(base)), ...(options.noCache ? ['--no-cache'] : [])];
+  const archive =
+    engine === 'buildah' && !options.noCache ? join(IMAGE_OUTPUT, 'rejuve-platform.tar') : undefined;
   const imageId =
-    engine === 'buildah'
-      ? await withBuildah(name, args, archive as string, log)
-      : await withDaemon(engine, name, args);
+    engine === 'buildah' ? await withBuildah(name, args, archive, log) : await withDaemon(engine, name, args);
   const built = {
     name,
     engine,
     archive,
     imageId,
-    bytes: archive
-      ? statSync(archive).size
-      : Number((await run(engine, ['image', 'inspect', '--format', '{{.Size}}', name])).stdout),
+    bytes: options.noCache
+      ? 0
+      : archive
+        ? statSync(archive).size
+        : Number((await run(engine, ['image', 'inspect', '--format', '{{.Size}}', name])).stdout),
     seconds: Math.round((performance.now() - from) / 100) / 10,
     cached: false,
   };
+  if (options.noCache) return built;
   writeFileSync(record, `${JSON.stringify({ ...built, content }, null, 2)}\n`);
   writeProvenance({ ...built, content, base });
   return built;
@@ -176,7 +186,7 @@ const timestamp = (): string => process.env.SOURCE_DATE_EPOCH || '0';
 async function withBuildah(
   name: string,
   args: readonly string[],
-  archive: string,
+  archive: string | undefined,
   log: (line: string) => void,
 ): Promise<string> {
   // A storage of its own, away from what else buildah is used for.
@@ -207,8 +217,10 @@ async function withBuildah(
     ],
     log,
   );
-  rmSync(archive, { force: true });
-  await run('buildah', [...common, 'push', '--quiet', name, `docker-archive:${archive}:${name}`]);
+  if (archive !== undefined) {
+    rmSync(archive, { force: true });
+    await run('buildah', [...common, 'push', '--quiet', name, `docker-archive:${archive}:${name}`]);
+  }
   const { stdout } = await run('buildah', [
     ...common,
     'inspect',
