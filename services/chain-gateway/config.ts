@@ -117,6 +117,11 @@ export const gatewayConfig = defineConfig({
       .describe(
         'SingularityNET services that can be called (YAML); needs DATABASE_URL, CONTRACTS_FILE and SIGNERS_FILE',
       ),
+    OPERATOR_TOKEN: secret(z.string().min(32, 'expected at least 32 characters'))
+      .optional()
+      .describe(
+        'Credential for /v1/keys, apart from service tokens; without it service tokens are good for that too',
+      ),
     LIMIT_GLOBAL_UNITS: integer({ min: 1, max: 1_000_000_000 })
       .optional()
       .describe(

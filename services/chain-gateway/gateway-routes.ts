@@ -13,6 +13,9 @@ import { createPostgres } from '../../lib/postgres.ts';
 import type { Random } from '../../lib/random.ts';
 import type { ServiceAuthKeys } from '../../lib/service-auth.ts';
 import type { Clock } from '../../lib/time.ts';
+import type { CredentialReader } from './admission/identify.ts';
+import { openApiKeys } from './admission/keys/open-api-keys.ts';
+import type { KeyUsage } from './admission/keys/routes.ts';
 import {
   type CallTokenConfig,
   type CallTokensParts,
@@ -107,6 +110,8 @@ export async function createGatewayRoutes(deps: {
   view: ChainView;
   /** Asked about signatures of contract wallets. */
   rpc: EthereumRpc;
+  /** What a principal spent at providers. */
+  usage: (principal: string) => Promise<KeyUsage>;
   /** Signs list cursors; any secret that all replicas share. */
   cursorSecret: string;
   clock: Clock;
@@ -120,6 +125,7 @@ export async function createGatewayRoutes(deps: {
   routes: Route[];
   readiness: ReadinessCheck[];
   tokens: CallTokensParts | undefined;
+  keys: CredentialReader;
   /** Mounts what is no Route: gRPC-web. */
   extend: ((app: Express) => void) | undefined;
 }> {
@@ -177,6 +183,14 @@ export async function createGatewayRoutes(deps: {
       void office?.add(slices);
     },
   });
+  const keys = openApiKeys({
+    ...deps,
+    postgres,
+    cursors,
+    redis:
+      config.REDIS_URL === undefined ? undefined : { url: config.REDIS_URL, prefix: config.REDIS_PREFIX },
+    usage: deps.usage,
+  });
   const tokens =
     config.CALL_TOKEN_PAYERS === undefined
       ? undefined
@@ -195,8 +209,10 @@ export async function createGatewayRoutes(deps: {
         });
   return {
     tokens,
+    keys: keys.reader,
     extend: snet?.extend,
     routes: [
+      ...keys.routes,
       ...(snet?.routes ?? []),
       ...(tokens?.routes ?? []),
       ...createJobRoutes({ service: jobs, postgres, cursors }),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
 import { defineRoute, type Route, reply } from '../../lib/http/route.ts';
 import type { Clock } from '../../lib/time.ts';
+import type { KeyUsage } from './admission/keys/routes.ts';
 import type { ClusterBus, Question } from './cluster-bus.ts';
 import { addPeriods, type CostPeriod } from './cost/cost-book.ts';
 import type { CostStore } from './cost/cost-store.ts';
@@ -37,6 +38,35 @@ const costPeriod = z.object({
   byReason: z.record(z.string(), costLine).describe('first, retry, hedge, verify: what resilience costs'),
   saved: costLine.describe('What cache and coalescing made unnecessary'),
 });
+
+export interface Spending {
+  readonly today: CostPeriod;
+  readonly month: CostPeriod;
+}
+
+/** Spending of all replicas when they share a store, else of this gateway's processes. */
+export async function totalSpending(
+  path: ReadPath,
+  bus: ClusterBus,
+  costs: CostStore | undefined,
+): Promise<Spending> {
+  if (costs !== undefined) return costs.report();
+  const others = (await bus.askOthers({ kind: 'cost' })) as Spending[];
+  const reports = [path.cost.report(), ...others];
+  return {
+    today: addPeriods(reports.map(({ today }) => today)),
+    month: addPeriods(reports.map(({ month }) => month)),
+  };
+}
+
+/** One principal's part of it. */
+export function usageOf(principal: string, { today, month }: Spending): KeyUsage {
+  const part = ({ period, byPrincipal }: CostPeriod): KeyUsage['today'] => ({
+    period,
+    ...(byPrincipal[principal] ?? { calls: 0, units: 0, money: 0 }),
+  });
+  return { today: part(today), month: part(month) };
+}
 
 /** Routes for operators and the console: why things are as they are, and the few switches there are. */
 export function internalRoutes(deps: {
@@ -148,13 +178,7 @@ export function internalRoutes(deps: {
       responses: { 200: { description: 'Cost', schema: z.object({ today: costPeriod, month: costPeriod }) } },
       errors: [],
       handler: async () => {
-        if (deps.costs !== undefined) return reply(200, await deps.costs.report());
-        const others = (await bus.askOthers({ kind: 'cost' })) as { today: CostPeriod; month: CostPeriod }[];
-        const reports = [path.cost.report(), ...others];
-        return reply(200, {
-          today: addPeriods(reports.map(({ today }) => today)),
-          month: addPeriods(reports.map(({ month }) => month)),
-        });
+        return reply(200, await totalSpending(path, bus, deps.costs));
       },
     }),
     defineRoute({

@@ -1,6 +1,7 @@
 import { transactionsMigration } from './0001-transactions.ts';
 import { indexMigration } from './0002-index.ts';
 import { webhooksMigration } from './0003-webhooks-spend-foreign.ts';
+import { apiKeysMigration } from './0004-api-keys.ts';
 import { callTokensMigration } from './0005-call-tokens.ts';
 import { rpcJobsMigration } from './0006-rpc-jobs.ts';
 import { snetMigration } from './0007-snet.ts';
@@ -10,6 +11,7 @@ export const gatewayMigrations = [
   transactionsMigration,
   indexMigration,
   webhooksMigration,
+  apiKeysMigration,
   callTokensMigration,
   rpcJobsMigration,
   snetMigration,

@@ -7,7 +7,13 @@ import type { RpcFailure } from '../../rpc/outcome.ts';
 import { createVirtualLeases } from '../../testing/virtual-leases.ts';
 import { type Principal, type UnitLimit, unlimitedPrincipal } from '../principal.ts';
 import { admissionUnits } from './method-class.ts';
-import { createUnitLimiter, SLICE_MS, type UnitLimiter, type UnitLimiterDeps } from './unit-limiter.ts';
+import {
+  createUnitLimiter,
+  LEAST_SLICE,
+  SLICE_MS,
+  type UnitLimiter,
+  type UnitLimiterDeps,
+} from './unit-limiter.ts';
 
 const log = { warn: () => undefined, info: () => undefined };
 const PRICE = admissionUnits('eth_getBalance');
@@ -120,12 +126,12 @@ describe('rate limits in compute units', () => {
             from = clock.monotonic();
           }
           times.sort((a, b) => a - b);
-          const slice = Math.max((rate * SLICE_MS) / 1_000, PRICE);
+          const slice = Math.max((rate * SLICE_MS) / 1_000, LEAST_SLICE);
           for (let i = 0; i < times.length; i += 7) {
             for (let j = i; j < times.length; j += 5) {
               const seconds = ((times[j] as number) - (times[i] as number)) / 1_000;
               // A lease on its way (20 ms there, 20 ms back) is one more slice.
-              const bound = burst + rate * (seconds + 0.04) + processes * 2 * slice;
+              const bound = burst + rate * (seconds + 0.04) + processes * 1.5 * slice;
               expect((j - i + 1) * PRICE).toBeLessThanOrEqual(bound + PRICE);
             }
           }

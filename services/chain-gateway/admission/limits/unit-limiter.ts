@@ -8,6 +8,8 @@ import { admissionUnits, CLASS_SHARE, methodClass } from './method-class.ts';
 
 /** A process leases so much of a bucket at once: what the limit gives in this time, or what the waiting call needs. */
 export const SLICE_MS = 100;
+/** A slice is never less than two ordinary calls, so that small limits do not ask Redis for every call. */
+export const LEAST_SLICE = 40;
 /** The next slice is fetched when less than this share of one is left, so that no call waits for it. */
 const PREFETCH_BELOW = 0.5;
 /** A slice that nobody used for this long goes back to the bucket, where other processes find it. */
@@ -81,7 +83,7 @@ interface Bucket {
  * Redis; each process leases slices of them ahead of need and spends those without asking.
  *
  * Bound: during any time T all processes together let through at most burst + rate · T + N · slice units of a bucket,
- * slice being rate · {@link SLICE_MS} (or one call, if that is more). A unit leaves the shared bucket before it is
+ * slice being rate · {@link SLICE_MS} (at least {@link LEAST_SLICE}, or one call if that is more). A unit leaves the shared bucket before it is
  * spent, so nothing is spent twice; only slices that were leased before T began come on top.
  *
  * Without Redis each process keeps the limit by itself, at its share of it: limit ÷ processes seen last. The sum stays
@@ -96,7 +98,7 @@ export function createUnitLimiter(deps: UnitLimiterDeps): UnitLimiter {
   let processes = 1;
 
   const sliceOf = ({ limit }: Bucket): number =>
-    Math.min(limit.burst, (limit.unitsPerSecond * SLICE_MS) / 1_000);
+    Math.min(limit.burst, Math.max(LEAST_SLICE, (limit.unitsPerSecond * SLICE_MS) / 1_000));
   const bucketFor = (name: string, scope: LimitScope, limit: UnitLimit): Bucket => {
     let bucket = buckets.get(name);
     if (
