@@ -49,6 +49,12 @@ simulate: install ## Seeded storms in virtual time over reads and nonce lanes. S
 load: install ## k6 against what `make up` started, with a verdict for each objective. SCENARIO=peak DURATION=10m
 	@$(NODE) tools/load/main.ts $(or $(SCENARIO),peak) $(if $(DURATION),--duration $(DURATION))
 
+chaos: install ## Faults × promises on a platform of its own, under load, with a report. ARGS: --quick, --only IDS, --rehearse, --list
+	@$(NODE) tools/chaos/main.ts $(ARGS)
+
+dashboards: install ## Ask a real Prometheus every rule and every panel of a running platform of its own (needs Go)
+	@$(NODE) tools/monitoring/main.ts $(ARGS)
+
 bench: install ## Measure the gateway against its aims. ARGS: --quick, --only NAMES, --strict
 	@$(NODE) tools/bench/main.ts $(ARGS)
 
@@ -81,4 +87,4 @@ help: ## Show this list
 		/^[a-z][a-z0-9-]*:.*## / { printf "  %s%-14s%s %s\n", c, $$1, r, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
-.PHONY: up demo status down reset gateway test test-apiserver test-rules fuzz check load bench install help cluster-up cluster-down image deploy e2e
+.PHONY: chaos dashboards up demo status down reset gateway test test-apiserver test-rules fuzz check load bench install help cluster-up cluster-down image deploy e2e
