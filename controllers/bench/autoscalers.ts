@@ -17,8 +17,8 @@ export const BENCH_SPEC: PoolSpecInput = {
 export function ours(overrides: Partial<PoolSpecInput> = {}): Autoscaler {
   const spec = parsePoolSpec({ ...BENCH_SPEC, ...overrides });
   let memory = emptyMemory();
-  /** The health of a provider is noticed by a probe, not at once: three failures at 15 s apart in the worst case. */
-  const delayedHealth = delayed(15_000, true);
+  /** The health of a provider is noticed by a probe, not at once; what comes after its first surprise is looked at closely. */
+  const delayedHealth = delayed(HEALTH_LAG_MS, true);
   return (sight) => {
     const { provider } = sight;
     const result = decide(spec, memory, {
@@ -52,15 +52,24 @@ export function ours(overrides: Partial<PoolSpecInput> = {}): Autoscaler {
   };
 }
 
-/** A value that is seen `ms` late. */
-function delayed(ms: number, initial: boolean): (at: number, value: boolean) => boolean {
+/**
+ * How late the ChainProvider controller notices, with its defaults. Down: a probe every 15 s, and after the first
+ * failure two more, 1 s and 3 s apart at most. Up: a probe every 3 s, and after the first success one more a second later.
+ */
+const HEALTH_LAG_MS = { down: 18_000, up: 4_000 } as const;
+
+/** A value that is seen late. */
+function delayed(
+  lagMs: { readonly down: number; readonly up: number },
+  initial: boolean,
+): (at: number, value: boolean) => boolean {
   let shown = initial;
   let changedAt: number | undefined;
   return (at, value) => {
     if (value === shown) changedAt = undefined;
     else {
       changedAt ??= at;
-      if (at - changedAt >= ms) {
+      if (at - changedAt >= (value ? lagMs.up : lagMs.down)) {
         shown = value;
         changedAt = undefined;
       }

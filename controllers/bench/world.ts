@@ -229,7 +229,7 @@ export function simulate(trace: Trace, autoscaler: Autoscaler, seed = 1): Score 
           provider: {
             healthy: !world.providerDown,
             limit: world.providerLimit,
-            used: recentCalls - recentRefused,
+            used: recentCalls,
             throttledPercent: recentCalls > 0.1 ? (recentRefused / recentCalls) * 100 : 0,
           },
           serviceSeconds:

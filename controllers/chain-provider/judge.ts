@@ -60,6 +60,23 @@ export function countProbe(health: Health, result: ProbeResult, probe: ProviderS
   return { ...health, healthy, failures, successes: 0, lastError: result.error };
 }
 
+/** The second look after a surprise comes this soon, milliseconds; each further one three times as late. */
+const CLOSE_LOOK_MS = 1_000;
+/** A provider that is down is looked at this often, milliseconds: its return is what everybody waits for. */
+const DOWN_LOOK_MS = 3_000;
+
+/**
+ * When the next probe is due. A provider that behaves as it is known to is probed at its interval; one that contradicts
+ * what is known of it is looked at again soon, so that a verdict takes seconds and not as many intervals.
+ * @returns milliseconds from now
+ */
+export function nextProbeMs(health: Health, probe: ProviderSpec['probe']): number {
+  const usualMs = probe.intervalSeconds * 1000;
+  const surprises = health.healthy === false ? health.successes : health.failures;
+  if (surprises > 0) return Math.min(usualMs, CLOSE_LOOK_MS * 3 ** (surprises - 1));
+  return health.healthy === false ? Math.min(usualMs, DOWN_LOOK_MS) : usualMs;
+}
+
 export const median = (values: readonly number[]): number | undefined => {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted.length === 0 ? undefined : sorted[Math.floor(sorted.length / 2)];

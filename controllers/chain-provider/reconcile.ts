@@ -16,6 +16,7 @@ import {
   type Health,
   judge,
   median,
+  nextProbeMs,
   type Traffic,
   unknownHealth,
   type Verdict,
@@ -99,7 +100,7 @@ export function createProviderReconciler(deps: ProviderReconcilerDeps): Reconcil
     if (now >= state.nextProbeAt) {
       const result = await deps.probe(state.url as string, spec);
       state.health = countProbe(state.health, result, spec.probe);
-      state.nextProbeAt = clock.monotonic() + spec.probe.intervalSeconds * 1000;
+      state.nextProbeAt = clock.monotonic() + nextProbeMs(state.health, spec.probe);
     }
     const observed = traffic?.of(providerId(provider.metadata?.name ?? ''));
     const before = state.verdict;

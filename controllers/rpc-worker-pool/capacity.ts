@@ -10,6 +10,11 @@ export interface ProviderVerdict {
   readonly healthy: number;
   /** Calls per second that the healthy providers can still take; Infinity when one of them has no limit. */
   readonly leftPerSecond: number;
+  /**
+   * Present while a provider refuses calls for its limit and the limits of all healthy ones are known: the calls per
+   * second that they do take together. More pods than that feeds only produce refusals.
+   */
+  readonly takenPerSecond?: number;
   /** One line per provider, for the trace. */
   readonly detail: string;
 }
@@ -20,24 +25,34 @@ export function providerCapacity(
   settings: PoolSpec['providers'],
 ): ProviderVerdict {
   let left = 0;
+  let taken = 0;
+  let throttled = false;
   const detail = providers.map((provider) => {
     if (!provider.healthy) return `${provider.name} down (${provider.reason})`;
     if (provider.throttledPercent >= settings.throttledPercent) {
+      throttled = true;
+      taken +=
+        provider.limitPerSecond === undefined
+          ? Number.POSITIVE_INFINITY
+          : Math.min(provider.limitPerSecond, provider.usedPerSecond * (1 - provider.throttledPercent / 100));
       return `${provider.name} throttles ${round(provider.throttledPercent)} % of calls: full`;
     }
     if (provider.limitPerSecond === undefined) {
       left = Number.POSITIVE_INFINITY;
+      taken = Number.POSITIVE_INFINITY;
       return `${provider.name} without limit`;
     }
     const usable = provider.limitPerSecond * (1 - settings.reservePercent / 100);
     const rest = Math.max(0, usable - provider.usedPerSecond);
     left += rest;
+    taken += provider.usedPerSecond + rest;
     return `${provider.name} ${round(rest)} of ${round(usable)}/s left`;
   });
   return {
     known: providers.length,
     healthy: providers.filter((provider) => provider.healthy).length,
     leftPerSecond: left,
+    ...(throttled && Number.isFinite(taken) ? { takenPerSecond: taken } : {}),
     detail: detail.join('; '),
   };
 }

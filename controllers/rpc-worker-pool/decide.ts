@@ -139,16 +139,21 @@ export function decide(
     return hold('QueuePaused', 'holding, because the queue is paused and nobody may take jobs');
 
   const need = explainNeed(spec, estimates, reading, seen, trace, next, bounds.min);
+  const needsMore = Math.min(need.replicas, bounds.max) > current;
+  /** Remembers since when more pods have been needed than we may start. */
+  const prevented = (): Memory => (needsMore ? { ...next, heldSince: next.heldSince ?? at } : next);
   if (providers.known > 0 && providers.healthy === 0) {
     trace.add('providers', '0 healthy', providers.detail);
+    next = prevented();
     return hold('ProvidersDown', `holding, because no provider of chain ${spec.chainId} is healthy`);
   }
 
   let limit: Limit = 'None';
   let wanted = need.replicas;
   const cap = capByProviders(spec, estimates, providers, seen, trace);
-  if (wanted > cap) {
-    wanted = Math.max(cap, Math.min(current, wanted));
+  const ceiling = ceilingOfRefusals(spec, estimates, providers, current, trace);
+  if (wanted > Math.min(cap, ceiling)) {
+    wanted = Math.min(ceiling, Math.max(cap, Math.min(current, wanted)));
     limit = 'ProviderCapacity';
   }
   const budget = budgetCap(spec, estimates.serviceSeconds, estimates.jobsThisHour, at);
@@ -173,8 +178,20 @@ export function decide(
     next.burstAt !== undefined && at - next.burstAt <= downWindowMs ? (spec.burst?.maxReplicas ?? 0) : 0;
   const max = Math.max(bounds.max, burstCeiling);
   const bursting = Boolean(danger) && wanted > current;
-  const outcome = move(spec, next, { current, wanted, at, min: bounds.min, max, bursting, limit }, trace);
+  const isPrevented = needsMore && (limit === 'ProviderCapacity' || limit === 'Budget');
+  if (isPrevented) next = prevented();
+  const outcome = move(
+    spec,
+    next,
+    { current, wanted, at, min: bounds.min, max, ceiling, bursting, limit },
+    trace,
+  );
   next = outcome.memory;
+  // Caught up, or no longer needed: from here on policies count as usual.
+  if (!isPrevented && outcome.limit !== 'Policy') {
+    const { heldSince: _over, ...rest } = next;
+    next = rest;
+  }
 
   const shadow = spec.mode === 'Shadow';
   const up = shadow ? 'WouldScaleUp' : 'ScaleUp';
@@ -385,12 +402,41 @@ function capByProviders(
   return cap;
 }
 
+/**
+ * While providers refuse calls, the pods that what they do take keeps busy. Going down to it does not wait for the
+ * stabilisation window: until then the pods beyond it would only make more refusals.
+ */
+function ceilingOfRefusals(
+  spec: PoolSpec,
+  estimates: Estimates,
+  providers: ProviderVerdict,
+  current: number,
+  trace: ReturnType<typeof createTrace>,
+): number {
+  if (providers.takenPerSecond === undefined) return Number.POSITIVE_INFINITY;
+  const { concurrency, callsPerJob } = spec.worker;
+  // With the same room as the base: pods that are all busy all the time would not offer the providers their fill.
+  const slots = concurrency * (spec.targetUtilizationPercent / 100);
+  const exact = (providers.takenPerSecond * estimates.serviceSeconds) / (slots * callsPerJob);
+  const ceiling = Math.max(1, Math.ceil(exact - 1e-9));
+  if (ceiling < current) {
+    trace.add(
+      'refusals',
+      pods(ceiling),
+      `providers take ${number(providers.takenPerSecond)} calls/s and refuse the rest; that keeps ${number(exact)} pods busy`,
+    );
+  }
+  return ceiling;
+}
+
 interface Move {
   readonly current: number;
   readonly wanted: number;
   readonly at: number;
   readonly min: number;
   readonly max: number;
+  /** Not above this, and down to it at once. */
+  readonly ceiling: number;
   readonly bursting: boolean;
   readonly limit: Limit;
 }
@@ -420,10 +466,17 @@ function move(
       `${pods(bounded)} was not asked for throughout the last ${window.stabilizationWindowSeconds} s`,
     );
   }
-  const target = clamp(stable, m.min, m.max);
+  const target = clamp(Math.min(stable, m.ceiling), m.min, m.max);
   const policy = m.bursting
     ? { replicas: target }
-    : applyPolicies(behavior, memory.scaleEvents, m.current, target, m.at);
+    : applyPolicies(
+        behavior,
+        memory.scaleEvents,
+        m.current,
+        target,
+        m.at,
+        memory.heldSince === undefined ? 0 : m.at - memory.heldSince,
+      );
   if (m.bursting)
     trace.add('burst', pods(target), 'the objective is in danger: policies and stabilisation are skipped');
   if (policy.limitedBy !== undefined && policy.replicas !== target) {

@@ -1,4 +1,10 @@
-import type { DirectionBehavior, Memory, Policy, PoolSpec } from './types.ts';
+import {
+  type DirectionBehavior,
+  MAX_REPLICAS_LIMIT,
+  type Memory,
+  type Policy,
+  type PoolSpec,
+} from './types.ts';
 
 type ScaleEvent = Memory['scaleEvents'][number];
 
@@ -8,17 +14,23 @@ function netChange(events: readonly ScaleEvent[], at: number, periodSeconds: num
   return events.filter((event) => event.at > since).reduce((sum, event) => sum + event.to - event.from, 0);
 }
 
-/** The replicas a policy allows at most (up) or at least (down), counted from where the period began. */
+/**
+ * The replicas a policy allows at most (up) or at least (down), counted from where the period began. `heldMs` is how
+ * long growth that was needed was prevented: each whole period of it would have allowed a further step.
+ */
 function allowed(
   policy: Policy,
   events: readonly ScaleEvent[],
   current: number,
   at: number,
   direction: 'up' | 'down',
+  heldMs: number,
 ): number {
   const start = current - netChange(events, at, policy.periodSeconds);
   if (direction === 'up') {
-    return policy.type === 'Pods' ? start + policy.value : Math.ceil(start * (1 + policy.value / 100));
+    const steps = 1 + Math.floor(heldMs / (policy.periodSeconds * 1000));
+    if (policy.type === 'Pods') return start + policy.value * steps;
+    return Math.ceil(Math.min(MAX_REPLICAS_LIMIT, start * (1 + policy.value / 100) ** steps));
   }
   return policy.type === 'Pods' ? start - policy.value : Math.floor(start * (1 - policy.value / 100));
 }
@@ -29,8 +41,9 @@ function limit(
   current: number,
   at: number,
   direction: 'up' | 'down',
+  heldMs = 0,
 ): number {
-  const limits = side.policies.map((policy) => allowed(policy, events, current, at, direction));
+  const limits = side.policies.map((policy) => allowed(policy, events, current, at, direction, heldMs));
   const most = direction === 'up' ? Math.max : Math.min;
   const least = direction === 'up' ? Math.min : Math.max;
   return side.selectPolicy === 'Min' ? least(...limits) : most(...limits);
@@ -39,6 +52,10 @@ function limit(
 /**
  * How far the replicas may move now, as a HorizontalPodAutoscaler counts it. A move from 0 to 1 is always allowed:
  * a percentage of nothing would be nothing for ever.
+ *
+ * Policies damp the reaction to a need that has just shown. A need that has stood for all the time in which providers
+ * were down or full has been damped already, so the steps of that time may be taken at once.
+ * @param heldMs how long needed growth was prevented by something else
  */
 export function applyPolicies(
   behavior: PoolSpec['behavior'],
@@ -46,12 +63,13 @@ export function applyPolicies(
   current: number,
   target: number,
   at: number,
+  heldMs = 0,
 ): { replicas: number; limitedBy?: string } {
   if (target > current) {
     const side = behavior.scaleUp;
     if (side.selectPolicy === 'Disabled')
       return { replicas: current, limitedBy: 'scaleUp.selectPolicy is Disabled' };
-    const ceiling = Math.max(current === 0 ? 1 : current, limit(side, events, current, at, 'up'));
+    const ceiling = Math.max(current === 0 ? 1 : current, limit(side, events, current, at, 'up', heldMs));
     return target <= ceiling
       ? { replicas: target }
       : { replicas: ceiling, limitedBy: describe('scaleUp', side) };

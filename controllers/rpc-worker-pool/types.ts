@@ -319,6 +319,10 @@ export const memorySchema = z.object({
   burstAt: z.number().optional().describe('When the objective was last in danger.'),
   readableAt: z.number().optional().describe('When the queue was last read.'),
   unreadableSince: z.number().optional().describe('When reading the queue began to fail.'),
+  heldSince: z
+    .number()
+    .optional()
+    .describe('Since when growth that the queue needs has been prevented by providers or budget.'),
   busyAt: z.number().optional().describe('When the queue last had something to do.'),
   arrivals: z
     .object({

@@ -54,7 +54,7 @@ async function measure(
   const gateway = await stage.gateway(upstreams, env);
   const jobsUrl = `${new URL(gateway.url).origin}/v1/chains/${BENCH_CHAIN_ID}/jobs`;
   const auth = createServiceAuth({
-    self: 'bench',
+    self: 'api',
     keys: [{ kid: 'bench', secret: SECRET }],
     clock: systemClock,
   });
