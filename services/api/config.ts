@@ -56,6 +56,12 @@ export const apiConfig = defineConfig({
     REQUESTS_PER_MINUTE: integer({ min: 1, max: 10_000_000, default: 600 }).describe(
       'Requests that one caller may make in a minute, where its key does not say otherwise',
     ),
+    REQUESTS_PER_MINUTE_PER_ADDRESS: integer({ min: 1, max: 100_000_000, default: 60_000 }).describe(
+      'Requests that all callers behind one network address may make in a minute together',
+    ),
+    TRUSTED_PROXIES: integer({ min: 0, max: 10, default: 0 }).describe(
+      'Proxies of ours in front of the API; the network address of a caller is read that many places from the end of X-Forwarded-For',
+    ),
     IPFS_GATEWAY: url().default('https://ipfs.io').describe('Where ipfs: metadata is read from'),
     METADATA_DIR: z
       .string()

@@ -206,6 +206,9 @@ export async function startApi(
   const countAndLimit = createGuard({
     ...{ limiter, quotas, recorder, clock },
     requestsPerMinute: config.REQUESTS_PER_MINUTE,
+    requestsPerMinutePerAddress: config.REQUESTS_PER_MINUTE_PER_ADDRESS,
+    trustedProxies: config.TRUSTED_PROXIES,
+    secret: config.CURSOR_SECRET,
   });
   const http = createHttpApp({
     service: 'api',

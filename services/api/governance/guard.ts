@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { currentContext } from '../../../lib/context.ts';
 import { AppError } from '../../../lib/errors.ts';
@@ -33,14 +34,37 @@ function holdsNul(value: unknown): boolean {
   return false;
 }
 
+/**
+ * Where a request came from. Each trusted proxy appends the address it saw, so the one that counts stands that many
+ * places from the end; what a client wrote before it is hearsay.
+ */
+export function addressOf(req: Pick<Request, 'headers' | 'socket'>, trustedProxies: number): string {
+  const seen = req.socket.remoteAddress ?? 'unknown';
+  if (trustedProxies === 0) return seen;
+  const forwarded = String(req.headers['x-forwarded-for'] ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  return forwarded.at(-trustedProxies) ?? forwarded[0] ?? seen;
+}
+
+const pseudonym = (address: string, secret: string): string =>
+  createHmac('sha256', secret).update(`address\n${address}`).digest('base64url').slice(0, 22);
+
 export function createGuard(deps: {
   limiter: RateLimiter;
   quotas: Quotas;
   recorder: UsageRecorder;
   clock: Pick<Clock, 'monotonic'>;
   requestsPerMinute: number;
+  /** Of all callers behind one address together. */
+  requestsPerMinutePerAddress: number;
+  /** Proxies of ours in front, each of which adds to X-Forwarded-For. */
+  trustedProxies: number;
+  /** Addresses are kept only as pseudonyms under it. */
+  secret: string;
 }) {
-  const { limiter, quotas, recorder, clock, requestsPerMinute } = deps;
+  const { limiter, quotas, recorder, clock, requestsPerMinute, requestsPerMinutePerAddress } = deps;
   return async (context: {
     route: Route;
     principal: Principal;
@@ -51,8 +75,8 @@ export function createGuard(deps: {
     const started = clock.monotonic();
     const limits = (principal.claims?.limits ?? {}) as Limits;
     const anonymous = principal.kind === 'public';
-    // Anonymous callers are told apart by address; behind a proxy all of them share one limit on purpose.
-    const caller = anonymous ? `address:${req.socket.remoteAddress ?? 'unknown'}` : principalKey(principal);
+    const address = `address:${pseudonym(addressOf(req, deps.trustedProxies), deps.secret)}`;
+    const caller = anonymous ? address : principalKey(principal);
 
     const requestId = currentContext()?.requestId ?? '';
     res.once('close', () => {
@@ -76,13 +100,22 @@ export function createGuard(deps: {
       : routeClass === 'write'
         ? Math.max(1, Math.round(base * WRITE_SHARE))
         : base;
-    const verdict = await limiter.take(`${routeClass}:${caller}`, limit);
-    res.setHeader('ratelimit-policy', `"${routeClass}";q=${verdict.limit};w=60`);
-    res.setHeader('ratelimit', `"${routeClass}";r=${verdict.remaining};t=${verdict.resetSeconds}`);
+    const verdict = await limiter.take([
+      { key: `${routeClass}:${caller}`, perMinute: limit },
+      { key: `all:${address}`, perMinute: requestsPerMinutePerAddress },
+    ]);
+    const policy = verdict.bucket.key.startsWith('all:') ? 'address' : routeClass;
+    res.setHeader(
+      'ratelimit-policy',
+      `"${routeClass}";q=${limit};w=60, "address";q=${requestsPerMinutePerAddress};w=60`,
+    );
+    res.setHeader('ratelimit', `"${policy}";r=${verdict.remaining};t=${verdict.resetSeconds}`);
     if (!verdict.allowed) {
       throw new AppError(
         'rate_limited',
-        `At most ${verdict.limit} ${routeClass} requests a minute are allowed; wait ${verdict.retryAfterSeconds} s.`,
+        policy === 'address'
+          ? `At most ${verdict.limit} requests a minute are allowed from one network address; wait ${verdict.retryAfterSeconds} s.`
+          : `At most ${verdict.limit} ${routeClass} requests a minute are allowed; wait ${verdict.retryAfterSeconds} s.`,
         { retryAfterSeconds: verdict.retryAfterSeconds },
       );
     }

@@ -19,20 +19,36 @@ const WINDOW_MS = 60_000;
 /** A caller may use this share of a minute's limit at once; the rest comes back evenly. */
 const BURST_SHARE = 1;
 
+/** One limit that a request counts against. */
+export interface Bucket {
+  /** Whose, and what for; never an address of a person in the clear. */
+  readonly key: string;
+  readonly perMinute: number;
+}
+
 /**
- * The generic cell rate algorithm (ITU-T I.371): one number per caller, the time at which its bucket is full again.
- * One script, one round trip, and nothing that two replicas could disagree on: Redis's own clock decides.
+ * The generic cell rate algorithm (ITU-T I.371): one number per bucket, the time at which it is full again. One
+ * script, one round trip for all the buckets of a request, and nothing that two replicas could disagree on: Redis's
+ * own clock decides. A request that one bucket refuses takes nothing from the others.
  */
 const SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local next = tat + interval
-local wait = next - burst - now
-if wait > 0 then return { 0, tostring(tat - now), tostring(wait) } end
-redis.call('SET', KEYS[1], next, 'PX', math.ceil(next - now) + 1)
-return { 1, tostring(next - now), '0' }
+local burst = tonumber(ARGV[#KEYS + 1])
+local backlog, next, refused, longest = {}, {}, 0, 0
+for i = 1, #KEYS do
+  local tat = math.max(tonumber(redis.call('GET', KEYS[i]) or now), now)
+  next[i] = tat + tonumber(ARGV[i])
+  backlog[i] = tostring(tat - now)
+  local wait = next[i] - burst - now
+  if wait > longest then refused, longest = i, wait end
+end
+if refused > 0 then return { refused, tostring(longest), backlog } end
+for i = 1, #KEYS do
+  redis.call('SET', KEYS[i], next[i], 'PX', math.ceil(next[i] - now) + 1)
+  backlog[i] = tostring(next[i] - now)
+end
+return { 0, '0', backlog }
 `;
 
 export type RateLimiter = ReturnType<typeof createRateLimiter>;
@@ -66,39 +82,51 @@ export function createRateLimiter(deps: {
     };
   };
 
-  function takeLocally(caller: string, limit: number): RateVerdict {
+  function takeLocally(buckets: readonly Bucket[]): [number, number, number[]] {
     const now = clock.monotonic();
-    const tat = Math.max(local.get(caller) ?? now, now);
-    const next = tat + WINDOW_MS / limit;
-    const wait = next - WINDOW_MS * BURST_SHARE - now;
-    if (wait > 0) return verdict(limit, false, tat - now, wait);
-    local.set(caller, next);
-    return verdict(limit, true, next - now, 0);
+    const tats = buckets.map(({ key }) => Math.max(local.get(key) ?? now, now));
+    let refused = 0;
+    let longest = 0;
+    const next = tats.map((tat, i) => {
+      const after = tat + WINDOW_MS / (buckets[i] as Bucket).perMinute;
+      const wait = after - WINDOW_MS * BURST_SHARE - now;
+      if (wait > longest) [refused, longest] = [i + 1, wait];
+      return after;
+    });
+    if (refused > 0) return [refused, longest, tats.map((tat) => tat - now)];
+    for (const [i, { key }] of buckets.entries()) local.set(key, next[i] as number);
+    return [0, 0, next.map((after) => after - now)];
   }
 
   return {
-    /** @param limit requests per minute. */
-    async take(caller: string, limit: number): Promise<RateVerdict> {
-      let result: RateVerdict;
+    /**
+     * Takes one request from every bucket, or from none.
+     * @returns the verdict of the bucket that refuses, else of the first one.
+     */
+    async take(buckets: readonly [Bucket, ...Bucket[]]): Promise<RateVerdict & { bucket: Bucket }> {
       let store = 'redis';
+      let answer: [number, number, number[]];
       try {
-        const [ok, backlog, wait] = (await redis.eval(
+        const [refused, wait, backlog] = (await redis.eval(
           SCRIPT,
-          1,
-          `${prefix}rate:${caller}`,
-          WINDOW_MS / limit,
+          buckets.length,
+          ...buckets.map(({ key }) => `${prefix}rate:${key}`),
+          ...buckets.map(({ perMinute }) => WINDOW_MS / perMinute),
           WINDOW_MS * BURST_SHARE,
-        )) as [number, string, string];
-        result = verdict(limit, ok === 1, Number(backlog), Number(wait));
+        )) as [number, string, string[]];
+        answer = [refused, Number(wait), backlog.map(Number)];
         warned = false;
       } catch (err) {
         if (!warned) log.warn({ err }, 'rate limits are counted per replica until Redis is back');
         warned = true;
         store = 'local';
-        result = takeLocally(caller, limit);
+        answer = takeLocally(buckets);
       }
-      decisions.inc({ decision: result.allowed ? 'allowed' : 'refused', store });
-      return result;
+      const [refused, wait, backlog] = answer;
+      const index = Math.max(0, refused - 1);
+      const bucket = buckets[index] as Bucket;
+      decisions.inc({ decision: refused === 0 ? 'allowed' : 'refused', store });
+      return { ...verdict(bucket.perMinute, refused === 0, backlog[index] ?? 0, wait), bucket };
     },
   };
 }

@@ -88,6 +88,7 @@ export async function startApiWorld(
       CURSOR_SECRET: 'c'.repeat(40),
       API_BOOTSTRAP_KEY: BOOTSTRAP_KEY,
       REQUESTS_PER_MINUTE: '1000000',
+      REQUESTS_PER_MINUTE_PER_ADDRESS: '10000000',
       ...env,
     },
     async drop(): Promise<void> {
