@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { DURATION_BUCKETS } from '../lib/slo/buckets.ts';
+import { bucketsFor } from '../lib/slo/buckets.ts';
 import { OBJECTIVES } from '../lib/slo/objectives.ts';
 import { panelsOf } from './grafana/board.ts';
 import { BOARDS } from './grafana/boards.ts';
@@ -177,8 +177,17 @@ describe('objectives', () => {
     for (const { id, indicator, target } of OBJECTIVES) {
       if (indicator.kind === 'invariant') expect([id, target]).toEqual([id, undefined]);
       else expect([id, (target ?? 0) > 0 && (target ?? 1) < 1]).toEqual([id, true]);
-      if (indicator.kind === 'latency') expect(DURATION_BUCKETS).toContain(indicator.thresholdSeconds);
+      if (indicator.kind === 'latency')
+        expect(bucketsFor(indicator.histogram)).toContain(indicator.thresholdSeconds);
     }
+  });
+
+  it('have their thresholds among the bounds of the histograms of browsers, too', () => {
+    const source = readFileSync(join(ROOT, 'console', 'server', 'telemetry', 'web-metrics.ts'), 'utf8');
+    const bounds = (/VITAL_BUCKETS = \[([^\]]+)\]/.exec(source)?.[1] ?? '').split(',').map(Number);
+    for (const { service, indicator } of OBJECTIVES)
+      if (service === 'console' && indicator.kind === 'latency')
+        expect(bounds).toContain(indicator.thresholdSeconds);
   });
 
   it('stand for the promises that figures can tell: all but the documentation (7), which the load test checks', () => {

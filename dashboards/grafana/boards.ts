@@ -5,6 +5,7 @@ import { chainGateway } from './boards/chain-gateway.ts';
 import { controller } from './boards/controller.ts';
 import { k6Run } from './boards/k6-run.ts';
 import { notifications } from './boards/notifications.ts';
+import { realUsers } from './boards/real-users.ts';
 import { sloOverview } from './boards/slo-overview.ts';
 import { transactions } from './boards/transactions.ts';
 import { user } from './boards/user.ts';
@@ -20,4 +21,5 @@ export const BOARDS: readonly BoardSpec[] = [
   controller,
   business,
   k6Run,
+  realUsers,
 ];

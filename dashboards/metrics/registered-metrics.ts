@@ -13,7 +13,7 @@ export interface RegisteredMetric {
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** Only what runs in production registers metrics that Prometheus will see. */
-const SOURCES = ['lib', 'services', 'controllers'];
+const SOURCES = ['lib', 'services', 'controllers', 'console/server'];
 const SKIP = /\.test\.ts$|\/testing\/|\/bench\/|\.bench\.ts$|node_modules/;
 
 /** `.counter<'a'>({`, `createHotHistogram(metrics, {` … up to the options. */

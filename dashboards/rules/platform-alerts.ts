@@ -79,6 +79,49 @@ const invariants: readonly PlatformAlert[] = [
   },
 ];
 
+/** Books of money: two that must say the same. */
+const books: readonly PlatformAlert[] = (
+  [
+    [
+      'CallTokenDrift',
+      'call_token_drift_units',
+      '10m',
+      'Redis and Postgres disagree about call tokens',
+      'call-token-drift',
+    ],
+    [
+      'CallTokenBooksUnbalanced',
+      'call_token_book_imbalance_units',
+      '1m',
+      'Budgets of call tokens differ from the sum of their postings',
+      'call-token-books',
+    ],
+    [
+      'SnetBooksDiffer',
+      'snet_drift_cogs',
+      '5m',
+      'What a SingularityNET daemon was paid differs from our books',
+      'snet-drift',
+    ],
+  ] as const
+).map(([name, metric, wait, title, key]) => ({
+  name,
+  severity: 'page',
+  service: 'gateway',
+  expr: `max(abs(${metric})) > 0`,
+  for: wait,
+  summary: `${title}: {{ $value }}`,
+  description:
+    'What callers are charged may be wrong. Drift after a loss of Redis is taken back within two rounds; this stayed.',
+  runbook: 'call-token-drift',
+  panel: { dashboard: 'chain-gateway', key },
+  example: {
+    bad: { [metric]: thenGood(4, 0) },
+    good: { [metric]: constant(0) },
+    value: '4',
+  },
+}));
+
 const absences: readonly PlatformAlert[] = [
   ...MEASURED_SERVICES.map(
     (service): PlatformAlert => ({
@@ -404,6 +447,7 @@ const controller: readonly PlatformAlert[] = [
 
 export const PLATFORM_ALERTS: readonly PlatformAlert[] = [
   ...invariants,
+  ...books,
   ...absences,
   ...chain,
   ...people,

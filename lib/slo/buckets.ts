@@ -8,13 +8,15 @@ export const CHAIN_BUCKETS = [0.25, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300
 
 const ascending = (a: number, b: number): number => a - b;
 
-/** The ladder with every threshold that an objective of the histogram has; all objectives when none is named. */
+/** The ladder with every threshold that an objective of the histogram has; of all our services when none is named. */
 export function bucketsFor(
   histogram?: string,
   ladder: readonly number[] = DURATION_LADDER,
 ): readonly number[] {
-  const thresholds = OBJECTIVES.flatMap(({ indicator }) =>
-    indicator.kind === 'latency' && (histogram === undefined || indicator.histogram === histogram)
+  const thresholds = OBJECTIVES.flatMap(({ indicator, service }) =>
+    indicator.kind === 'latency' &&
+    // Web vitals have bounds of their own: browsers measure other things than services do.
+    (histogram === undefined ? service !== 'console' : indicator.histogram === histogram)
       ? [indicator.thresholdSeconds]
       : [],
   );

@@ -287,6 +287,28 @@ const controllerObjectives: readonly Objective[] = [
   },
 ];
 
+/** What Google calls good, for three visits of four (web.dev/vitals). */
+const webObjectives: readonly Objective[] = (
+  [
+    ['web-lcp', 'lcp', 2.5, 'The page is there', 'see the main content within two and a half seconds'],
+    ['web-inp', 'inp', 0.2, 'The page answers', 'see their click answered within a fifth of a second'],
+  ] as const
+).map(([id, vital, thresholdSeconds, title, description]) => ({
+  id,
+  service: 'console',
+  title: `Console: ${title.toLowerCase()}`,
+  description: `Three visits of four ${description}, as the browsers of real users tell.`,
+  target: 0.75,
+  indicator: {
+    kind: 'latency',
+    histogram: 'web_vital_seconds',
+    selector: `service="console",vital="${vital}"`,
+    thresholdSeconds,
+  },
+  runbook: 'web-vitals',
+  dashboard: 'real-users',
+}));
+
 export const OBJECTIVES: readonly Objective[] = [
   ...restObjectives('api', 'API'),
   ...restObjectives('user', 'user service'),
@@ -295,4 +317,5 @@ export const OBJECTIVES: readonly Objective[] = [
   ...notificationObjectives,
   ...levelObjectives,
   ...controllerObjectives,
+  ...webObjectives,
 ];

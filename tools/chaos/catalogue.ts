@@ -19,7 +19,8 @@ const kills: readonly Fault[] = ROLES.map(([role, tolerates]) => ({
   like: 'a crash, or the node it ran on is gone',
   tolerates,
   holdMs: 1_000,
-  recoverWithinMs: 15_000,
+  // A start reads its sources and connects; on two busy cores that takes many seconds.
+  recoverWithinMs: 30_000,
   strike: async ({ control }: ChaosWorld) => void (await control.child(role, 'kill')),
   clear: nothing,
   ...(role === 'gateway-worker' ? { quick: true as const } : {}),

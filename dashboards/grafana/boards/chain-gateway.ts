@@ -1,5 +1,6 @@
 import type { BoardSpec } from '../board.ts';
 import { objectivesRow, redRow, saturationRow } from '../shared-panels.ts';
+import { admissionRow, callTokenRow, jobsRow, snetRow } from './chain-gateway-work.ts';
 
 export const chainGateway: BoardSpec = {
   uid: 'chain-gateway',
@@ -384,6 +385,10 @@ export const chainGateway: BoardSpec = {
         },
       ],
     },
+    admissionRow,
+    callTokenRow,
+    jobsRow,
+    snetRow,
     redRow('gateway'),
     saturationRow('gateway', 'gateway', { postgres: true }),
   ],
