@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../lib/time.ts';
-import type { SecretKeyRef } from '../api.ts';
+import { API_VERSION, type SecretKeyRef } from '../api.ts';
 import { CHAIN_PROVIDERS } from '../resources.ts';
 import { findCondition, setConditions } from '../runtime/conditions.ts';
 import type { Reconcile, Result } from '../runtime/controller.ts';
@@ -322,7 +322,22 @@ export function createProviderReconciler(deps: ProviderReconcilerDeps): Reconcil
     if (file === undefined) return;
     const id = `${namespace}/${chainId}`;
     const digest = createHash('sha256').update(file).digest('hex');
-    if (compiled.get(id) === digest) return;
+    // When the last provider of the chain is deleted, the cluster collects the Secret with it.
+    const ownerReferences = all.flatMap(({ other: { metadata } }) =>
+      metadata?.uid === undefined || metadata.deletionTimestamp !== undefined
+        ? []
+        : [
+            {
+              apiVersion: API_VERSION,
+              kind: CHAIN_PROVIDERS.kind,
+              name: metadata.name ?? '',
+              uid: metadata.uid,
+            },
+          ],
+    );
+    // Providers that were made anew have the same file and other owners: without them the Secret would be collected.
+    const written = [digest, ...ownerReferences.map(({ uid }) => uid).sort()].join(' ');
+    if (compiled.get(id) === written) return;
     deps.assertLeader();
     const secret: Secret = {
       metadata: {
@@ -330,12 +345,13 @@ export function createProviderReconciler(deps: ProviderReconcilerDeps): Reconcil
         namespace,
         labels: { 'app.kubernetes.io/managed-by': deps.fieldManager },
         annotations: { 'chain.rejuve.io/digest': digest.slice(0, 16) },
+        ownerReferences,
       },
       type: 'Opaque',
       data: { [PROVIDERS_KEY]: Buffer.from(file).toString('base64') },
     } as Secret;
     await client.apply(SECRETS, secret, { fieldManager: deps.fieldManager });
-    compiled.set(id, digest);
+    compiled.set(id, written);
   }
 }
 
