@@ -45,14 +45,18 @@ const argumentsOf = (options: RenderOptions): string[] => [
   ...(options.values === undefined ? [] : ['--values', '-']),
 ];
 
-/** Runs helm. */
-export function helm(args: readonly string[], input?: string): { ok: boolean; out: string; error: string } {
+/** Runs helm, without a cluster unless a kubeconfig is given. */
+export function helm(
+  args: readonly string[],
+  input?: string,
+  kubeconfig = '/nonexistent',
+): { ok: boolean; out: string; error: string } {
   const run = spawnSync(programPath('helm'), args, {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
     input: input ?? '',
-    // Nothing of the user's own Helm may have a say, and no cluster.
-    env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', KUBECONFIG: '/nonexistent' },
+    // Nothing of the user's own Helm may have a say.
+    env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', KUBECONFIG: kubeconfig },
   });
   return { ok: run.status === 0, out: run.stdout, error: run.stderr };
 }
