@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import type { Objective } from '../lib/slo/objective.ts';
 import { OBJECTIVES, SLO_WINDOW_DAYS } from '../lib/slo/objectives.ts';
-import { BURN_RATE_ALERTS } from './rules/burn-rates.ts';
+import { BURN_RATE_ALERTS, burnRateAlertsOf } from './rules/burn-rates.ts';
 import { eventCounts } from './rules/error-ratio.ts';
 
 const API = 'openslo/v1';
@@ -66,7 +66,10 @@ function slo(objective: Objective): object {
           ? 'Timeslices'
           : 'Occurrences',
       objectives: [targetOf(objective)],
-      alertPolicies: objective.indicator.kind === 'invariant' ? [] : ['page', 'ticket'],
+      alertPolicies:
+        objective.target === undefined
+          ? []
+          : [...new Set(burnRateAlertsOf(objective.target).map(({ severity }) => severity))],
     },
   };
 }

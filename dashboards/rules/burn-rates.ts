@@ -20,3 +20,10 @@ export const BURN_RATE_ALERTS: readonly BurnRateAlert[] = [
 
 /** All windows that need a recorded error ratio. */
 export const SLI_WINDOWS = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'] as const;
+
+/**
+ * The alerts that an objective can have: with a budget of a quarter, 14.4 times as many errors as allowed would be more
+ * errors than events. Such an objective has tickets only, which is right: nobody is woken for it.
+ */
+export const burnRateAlertsOf = (target: number): readonly BurnRateAlert[] =>
+  BURN_RATE_ALERTS.filter(({ factor }) => factor * (1 - target) < 1);

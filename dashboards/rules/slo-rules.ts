@@ -2,7 +2,7 @@ import { type BudgetStage, budgetStagesOf } from '../../lib/slo/budget-policy.ts
 import type { Objective } from '../../lib/slo/objective.ts';
 import { SLO_WINDOW_DAYS } from '../../lib/slo/objectives.ts';
 import { dashboardLink } from '../panel-id.ts';
-import { BURN_RATE_ALERTS, SLI_WINDOWS } from './burn-rates.ts';
+import { burnRateAlertsOf, SLI_WINDOWS } from './burn-rates.ts';
 import { errorRatio } from './error-ratio.ts';
 
 export interface RecordingRule {
@@ -104,9 +104,14 @@ function burnAlerts(objective: Objective, target: number): AlertRule[] {
   const budget = `(1 - ${target})`;
   const ratio = (window: string): string =>
     `max(slo:sli_error:ratio_rate${window}${selectorOf(objective)}) without (sloth_window)`;
-  return (['page', 'ticket'] as const).map((severity) => ({
+  const possible = burnRateAlertsOf(target);
+  const severities = (['page', 'ticket'] as const).filter((one) =>
+    possible.some(({ severity }) => severity === one),
+  );
+  return severities.map((severity) => ({
     alert: alertName(objective),
-    expr: BURN_RATE_ALERTS.filter((alert) => alert.severity === severity)
+    expr: possible
+      .filter((alert) => alert.severity === severity)
       .map(
         ({ factor, long, short }) =>
           `(${ratio(short)} > (${factor} * ${budget}) and ${ratio(long)} > (${factor} * ${budget}))`,
