@@ -25,6 +25,9 @@ reset: install ## Stop, and forget everything: chain, database, queues, secrets,
 gateway: install ## The RPC gateway alone: UPSTREAM_URLS=https://…,https://… CHAIN_ID=1, or CONFIG=providers.yaml
 	@$(if $(CONFIG),PROVIDERS_FILE="$(CONFIG)") $(NODE) services/chain-gateway/main.ts
 
+operator: install ## A line for CONSOLE_OPERATORS: asks for a password. NAME=olga ROLE=viewer|operator
+	@printf 'Password: ' >&2; stty -echo 2>/dev/null; $(NODE) console/server/operator-cli.ts "$(NAME)" "$(ROLE)"; code=$$?; stty echo 2>/dev/null; echo >&2; exit $$code
+
 ##@ Check
 
 test: install ## Run all tests: unit, integration on real servers, end to end. ARGS go to jest

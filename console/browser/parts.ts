@@ -93,7 +93,9 @@ export function table<T>(
           h(
             'tr',
             { 'data-key': key(row) },
-            columns.map(({ name, cell, align }) => h('td', { 'data-name': name, class: align }, cell(row))),
+            columns.map(({ name, cell, align }) =>
+              h('td', { 'data-name': name, class: align }, h('span', { class: 'cell' }, cell(row))),
+            ),
           ),
         ),
       ),

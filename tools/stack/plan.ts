@@ -136,6 +136,13 @@ export function planStack(input: PlanInput): Plan {
       stateDir,
     },
     logLevel: env.LOG_LEVEL || 'info',
+    // A developer who asks for traces wants all of them.
+    tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? {
+          OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+          OTEL_TRACES_SAMPLER_ARG: env.OTEL_TRACES_SAMPLER_ARG || '1',
+        }
+      : {},
   });
   const gatewayParts = embeddedChain ? [...parts, 'alpha', 'beta'] : parts;
   const gateway = 'services/chain-gateway';

@@ -19,6 +19,8 @@ export interface ServiceEnvironmentInput {
   readonly snetFile?: string;
   readonly stateDir: string;
   readonly logLevel: string;
+  /** OTEL_…, handed on to every process: `OTEL_EXPORTER_OTLP_ENDPOINT=… make up` traces everything. */
+  readonly tracing: Readonly<Record<string, string>>;
 }
 
 /** The settings of every process of the development stack; the values that a production deployment sets itself. */
@@ -28,6 +30,7 @@ export function serviceEnvironments(
   const { ports, secrets, secretFiles, postgresUrl, redisUrl, rpcUrls, chainId, manifestFile } = input;
   const url = (name: ServiceName): string => `http://127.0.0.1:${ports[name]}`;
   const common = (name: ServiceName): Record<string, string> => ({
+    ...input.tracing,
     HOST: '127.0.0.1',
     PORT: `${ports[name]}`,
     LOG_LEVEL: input.logLevel,
@@ -72,6 +75,7 @@ export function serviceEnvironments(
     },
     console: {
       ...only(common('console'), ['HOST', 'PORT', 'LOG_LEVEL', 'DRAIN_TIMEOUT_MS', 'DATABASE_URL']),
+      ...input.tracing,
       SERVICE_AUTH_KEYS: secrets.serviceAuthKeys,
       GATEWAY_URL: url('gateway'),
       USER_URL: url('user'),

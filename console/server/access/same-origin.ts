@@ -9,10 +9,12 @@ const hostOf = (origin: string): string | undefined =>
 export function requireSameOrigin(req: Pick<Request, 'headers'>, consoleUrl: string | undefined): void {
   const { origin, host } = req.headers;
   const site = req.headers['sec-fetch-site'];
-  const ours = [host, consoleUrl === undefined ? undefined : hostOf(consoleUrl)];
+  const ours = [host, ...(consoleUrl === undefined ? [] : [hostOf(consoleUrl)])];
+  // `Origin: null` is what sandboxed and redirected pages send: it has no host, and is nobody of ours.
+  const from = origin === undefined ? undefined : hostOf(origin);
   const foreign =
     (site !== undefined && site !== 'same-origin' && site !== 'none') ||
-    (origin !== undefined && !ours.includes(hostOf(origin)));
+    (origin !== undefined && (from === undefined || !ours.includes(from)));
   if (foreign) throw new AppError('forbidden', 'This request came from another site.');
 }
 

@@ -49,8 +49,8 @@ function errorsPage(): Page {
     .join('');
   return {
     path: '/docs/errors',
-    title: 'Errors',
-    html: `<h1>Errors</h1><p>Every error is a problem document (RFC 9457). Switch on <code>code</code>, show <code>detail</code>, quote <code>requestId</code>.</p><div class="scroll" tabindex="0" role="region" aria-label="Errors"><table><thead><tr><th scope="col">Code</th><th scope="col">Status</th><th scope="col">Meaning</th><th scope="col">What helps</th></tr></thead><tbody>${rows}</tbody></table></div>`,
+    title: 'Error codes',
+    html: `<h1>Error codes</h1><p>Every error is a problem document (RFC 9457). Switch on <code>code</code>, show <code>detail</code>, quote <code>requestId</code>.</p><div class="scroll" tabindex="0" role="region" aria-label="Errors"><table><thead><tr><th scope="col">Code</th><th scope="col">Status</th><th scope="col">Meaning</th><th scope="col">What helps</th></tr></thead><tbody>${rows}</tbody></table></div>`,
   };
 }
 
@@ -69,12 +69,16 @@ const readDocument = (service: string): OpenApiDocument =>
   JSON.parse(readFileSync(join(FOLDER, '..', '..', service, 'openapi.json'), 'utf8')) as OpenApiDocument;
 
 function layout(page: Page, pages: readonly Page[]): string {
-  const links = pages
-    .map(
-      ({ path, title }) =>
-        `<li><a href="${path}"${path === page.path ? ' aria-current="page"' : ''}>${escapeHtml(title)}</a></li>`,
-    )
-    .join('');
+  const link = ({ path, title }: Page): string =>
+    `<li><a href="${path}"${path === page.path ? ' aria-current="page"' : ''}>${escapeHtml(title.replace(/^Reference: /, ''))}</a></li>`;
+  const group = (title: string, belongs: (path: string) => boolean): string =>
+    `<h2>${title}</h2><ul>${pages
+      .filter(({ path }) => belongs(path))
+      .map(link)
+      .join('')}</ul>`;
+  const isGuide = (path: string): boolean => path === '/docs' || path.startsWith('/docs/guides/');
+  const isReference = (path: string): boolean => path.startsWith('/docs/reference/');
+  const links = `${group('Guides', isGuide)}${group('Reference', isReference)}${group('Tables', (path) => !isGuide(path) && !isReference(path))}`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -86,10 +90,10 @@ function layout(page: Page, pages: readonly Page[]): string {
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>
-<header><a class="home" href="/docs">Rejuve API</a>
-<form role="search" class="search"><label for="search">Search</label><input id="search" type="search" autocomplete="off" placeholder="operation, guide, error"><ul id="results" aria-label="Search results" hidden></ul></form></header>
-<div class="columns"><nav aria-label="Pages"><ul>${links}</ul>
-<label for="token">Token for “Try it”</label><input id="token" type="password" autocomplete="off" placeholder="rjv_… or a JWT"></nav>
+<header><a class="home" href="/docs"><svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true"><rect width="32" height="32" rx="8" fill="#0f766e"/><path d="M6 18h5l3-9 4 14 3-8h5" fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/></svg>Rejuve API</a>
+<form role="search" class="search"><label for="search">Search</label><input id="search" type="search" autocomplete="off" placeholder="operation, guide, error"><ul id="results" aria-label="Search results" hidden></ul><p id="found" class="hidden" role="status"></p></form></header>
+<div class="columns"><details class="menu" open><summary>Menu</summary><nav aria-label="Pages">${links}</nav>
+<div class="token"><label for="token">Token for “Try it”</label><input id="token" type="password" autocomplete="off" placeholder="rjv_… or a JWT"><p>Kept in this tab only.</p></div></details>
 <main id="content">${page.html}</main></div>
 </body>
 </html>`;

@@ -5,6 +5,10 @@ if (token) {
   token.addEventListener('input', () => sessionStorage.setItem('token', token.value));
 }
 
+// On a phone the pages come first and their list on request; without this file the list is simply open.
+const menu = document.querySelector('.menu');
+if (menu && matchMedia('(max-width: 50rem)').matches) menu.open = false;
+
 const search = document.querySelector('#search');
 const results = document.querySelector('#results');
 let entries;
@@ -35,6 +39,28 @@ search?.addEventListener('input', async () => {
     }),
   );
   results.hidden = found.length === 0;
+  document.querySelector('#found').textContent =
+    words.length === 0 ? '' : found.length === 0 ? 'Nothing found' : `${found.length} found`;
+});
+
+search?.closest('form').addEventListener('keydown', (event) => {
+  const links = [...results.querySelectorAll('a')];
+  const at = links.indexOf(document.activeElement);
+  if (event.key === 'Escape') {
+    results.hidden = true;
+    search.focus();
+  } else if (event.key === 'ArrowDown' && links.length > 0) {
+    event.preventDefault();
+    links[Math.min(at + 1, links.length - 1)].focus();
+  } else if (event.key === 'ArrowUp' && at >= 0) {
+    event.preventDefault();
+    (links[at - 1] ?? search).focus();
+  }
+});
+document.addEventListener('keydown', (event) => {
+  if (event.key !== '/' || /^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName ?? '')) return;
+  event.preventDefault();
+  search?.focus();
 });
 
 for (const form of document.querySelectorAll('.try form')) {
