@@ -189,7 +189,15 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     shared: deps.shared,
     paid,
     engine,
-    logs: createLogSplitter({ engine, maxRange: () => maxLogRange(pool) }),
+    logs: createLogSplitter({
+      engine,
+      maxRange: () => maxLogRange(pool),
+      onTooLarge: (id, blocks, message) =>
+        pool
+          .providers()
+          .find((provider) => provider.id === id)
+          ?.logRange.onRefused(blocks, message),
+    }),
     multicall: createMulticaller({
       engine,
       ...(options.multicall ?? { mode: 'known', address: MULTICALL3_ADDRESS }),
@@ -314,12 +322,15 @@ function maxLogRange(pool: ProviderPool): number | undefined {
   let widest: number | undefined;
   for (const { provider, excluded } of pool.ranking()) {
     if (excluded !== undefined) continue;
-    const limit = provider.config.limits.maxLogRange;
+    const limit = least(provider.config.limits.maxLogRange, provider.logRange.limit());
     if (limit === undefined) return undefined;
     widest = Math.max(widest ?? 0, limit);
   }
   return widest;
 }
+
+const least = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.min(a, b);
 
 function abortable(
   outcome: RpcOutcome | Promise<RpcOutcome>,

@@ -67,8 +67,10 @@ const TRIED_PER_CLASS = 2;
 const STAY = 2;
 /** What really leaves is counted over this time, while somebody waits all the time. */
 const COUNTED_MS = 250;
-/** Trust in that count: it may have met a lull. */
+/** Trust in that count: it may have met a lull ... */
 const LULL = 1.25;
+/** ... and in what is told: a moment in which nothing left is no stop. */
+const LEAST_TRUST = 0.2;
 /** Never look more often than this, milliseconds; an answer of a provider looks at once. */
 const SHORTEST_LOOK_MS = 1;
 
@@ -126,7 +128,8 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
       leftInWindow = 0;
       countedFrom = at;
     }
-    return Math.min(deps.rate(), perSecond * LULL);
+    const told = deps.rate();
+    return Math.min(told, Math.max(perSecond * LULL, told * LEAST_TRUST));
   };
 
   const left = (entry: Entry, refusal: QueueRefusal | undefined): void => {

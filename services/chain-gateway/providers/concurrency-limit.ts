@@ -3,7 +3,7 @@ import type { Clock } from '../../../lib/time.ts';
 /** Fewer calls at once than this are never the reason why a provider is slow. */
 const FEWEST = 16;
 /** Where it begins, and grows by half per window until the first sign of too much: nobody knows a new provider. */
-const FIRST = 256;
+const FIRST = 128;
 /** How much slower than usual the middle answer may be before there is too much under way ... */
 const TOLERANCE = 1.25;
 /** ... and how many of the calls under way must be waiting rather than worked on, by the same comparison (Little, Vegas). */

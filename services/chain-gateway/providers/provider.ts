@@ -11,6 +11,7 @@ import { type Breaker, createBreaker } from './breaker.ts';
 import { type ConcurrencyLimit, createConcurrencyLimit } from './concurrency-limit.ts';
 import { createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { createHealth, type Health } from './health.ts';
+import { createLearnedLogRange, type LearnedLogRange } from './learned-log-range.ts';
 import { GUARANTEED, PRIORITY_CLASSES } from './priority-classes.ts';
 import { matchesMethod, type ProviderConfig } from './provider-config.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
@@ -58,6 +59,7 @@ export interface Provider {
   readonly breaker: Breaker;
   readonly health: Health;
   readonly rateLimit: RateLimit;
+  readonly logRange: LearnedLogRange;
   readonly dispatcher: Dispatcher;
   head: ProviderHead | undefined;
   safe: number | undefined;
@@ -134,6 +136,7 @@ export function createProvider(deps: {
     breaker: createBreaker(clock, (state) => deps.onBreaker?.(config.id, state)),
     health: createHealth(clock),
     rateLimit: createRateLimit(clock, config.limits.callsPerSecond),
+    logRange: createLearnedLogRange(clock),
     dispatcher,
     head: undefined,
     safe: undefined,

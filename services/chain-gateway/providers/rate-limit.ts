@@ -21,8 +21,25 @@ const USE_TO_GROW = 0.85;
  * the next one is risked later: at this many times the pause, trying again costs less than two per cent.
  */
 const REST_MS = 5_000;
-const REST_PER_PAUSE = 60;
 const MAX_REST_MS = 120_000;
+/**
+ * An estimate from many answers is good, and a refusal with a pause costs that pause: the next raise is risked late, so
+ * that trying costs less than two per cent. One from a handful of answers may be far off: the first rests are short, and
+ * each raise that meets the limit again near where it was makes the next one longer.
+ */
+const REST_PER_PAUSE = { first: 2, last: 60, step: 4 } as const;
+const MANY_ANSWERS = 15;
+/** A raise this far above what had held, before it was refused, means that the old estimate was wrong. */
+const FAR_ABOVE = 1.5;
+/**
+ * Refusals of a share this small, at least so many answers in the last second, are no limit that lower rates would meet
+ * less often: they are the provider's mood. They are retried elsewhere, and teach nothing.
+ */
+const MOOD_SHARE = 0.12;
+const MOOD_ANSWERS = 10;
+/** The limit never falls below this share of what was accepted per second within the memory's half-life. */
+const FLOOR_SHARE = 0.1;
+const FLOOR_HALF_LIFE_MS = 30_000;
 /** Cut when refused again soon after the last cut: the limit is still far too high. */
 const DEEP_CUT = 0.8;
 const SOON_MS = 3_000;
@@ -101,6 +118,11 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
   /** Since when calls have been flowing, without a pause. */
   let flowingSince: number | undefined;
   const accepted = createSecond(clock);
+  const refused = createSecond(clock);
+  /** The most that was accepted in a second, fading. */
+  let best = 0;
+  let bestAt = at;
+  let restPerPause: number = REST_PER_PAUSE.first;
   const taken = createSecond(clock);
   /** Somebody was turned away since the last step of growth: the limit is in demand. */
   let wanted = false;
@@ -135,6 +157,18 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
   const observed = (now: number): number => {
     const span = Math.min(SLOTS * SLOT_MS, now - (flowingSince ?? now));
     return (accepted.sum(now) * 1_000) / Math.max(MIN_SPAN_MS, span);
+  };
+
+  const remembered = (now: number): number => {
+    best = Math.max(best * 2 ** (-(now - bestAt) / FLOOR_HALF_LIFE_MS), accepted.sum(now));
+    bestAt = now;
+    return best;
+  };
+  /** True when so few are refused that going slower would not help. */
+  const isMood = (now: number): boolean => {
+    const bad = refused.sum(now);
+    const all = bad + accepted.sum(now);
+    return all >= MOOD_ANSWERS && bad / all <= MOOD_SHARE;
   };
 
   return {
@@ -172,25 +206,40 @@ export function createRateLimit(clock: Pick<Clock, 'monotonic'>, declared: numbe
       return Math.max(0, 1 - taken.sum(now) / rate);
     },
     pausedMs: () => Math.max(0, pausedUntil - clock.monotonic()),
-    onAccepted: () => accepted.add(),
+    onAccepted() {
+      accepted.add();
+      if (learned) remembered(clock.monotonic());
+    },
     onRefused(pauseMs) {
       const now = clock.monotonic();
       const pause = pauseMs ?? 0;
       if (pause > 0) pausedUntil = Math.max(pausedUntil, now + pause);
+      refused.add();
+      const floor = remembered(now) * FLOOR_SHARE;
+      // A refusal with a pause is meant: it names a limit, however rare it is.
+      if (pause === 0 && isMood(now)) return;
       const news = now - lastCutAt >= CUT_AT_MOST_EVERY_MS;
       if (news) {
-        if (!learned && !Number.isFinite(rate)) rate = observed(now) * FIRST_CUT;
-        else if (growing && held < rate) rate = held;
+        if (!learned && !Number.isFinite(rate)) {
+          rate = observed(now) * FIRST_CUT;
+          if (accepted.sum(now) >= MANY_ANSWERS) restPerPause = REST_PER_PAUSE.last;
+        } else if (growing && held < rate) {
+          restPerPause =
+            rate > held * FAR_ABOVE
+              ? REST_PER_PAUSE.first
+              : Math.min(REST_PER_PAUSE.last, restPerPause * REST_PER_PAUSE.step);
+          rate = held;
+        }
         // The time that was spent in the pause itself does not count as having held.
         else rate *= now - lastCutAt < SOON_MS + pause ? DEEP_CUT : LIGHT_CUT;
-        rate = Math.max(SMALLEST_RATE, Math.min(rate, ceiling));
+        rate = Math.max(SMALLEST_RATE, floor, Math.min(rate, ceiling));
         lastCutAt = now;
         learned = true;
         growing = false;
         tokens = 0;
         at = Math.max(now, pausedUntil);
       }
-      growAfter = Math.max(growAfter, now + Math.min(MAX_REST_MS, Math.max(REST_MS, pause * REST_PER_PAUSE)));
+      growAfter = Math.max(growAfter, now + Math.min(MAX_REST_MS, Math.max(REST_MS, pause * restPerPause)));
       if (pause > 0) flowingSince = undefined;
     },
   };

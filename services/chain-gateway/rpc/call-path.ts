@@ -1,3 +1,4 @@
+import { nearest } from '../../../lib/nearest.ts';
 import type { Clock } from '../../../lib/time.ts';
 import type { Principal } from '../admission/principal.ts';
 import type { CallCache } from '../cache/call-cache.ts';
@@ -12,7 +13,7 @@ import { gatewayError, RPC_ERROR } from './errors.ts';
 import type { RpcPriority } from './ethereum-rpc.ts';
 import type { LocalMethods } from './local-methods.ts';
 import type { LogSplitter } from './log-splitter.ts';
-import { methodSpec } from './methods.ts';
+import { isKnownMethod, knownMethods, methodSpec } from './methods.ts';
 import type { Multicaller } from './multicall.ts';
 import { type RpcOutcome, success } from './outcome.ts';
 import type { PaidCalls } from './paid-calls.ts';
@@ -84,7 +85,7 @@ export function createCallPath(deps: CallPathDeps): CallPath {
     if (spec === undefined)
       return gatewayError(
         RPC_ERROR.methodNotFound,
-        `the method ${short(call.method)} does not exist or is not available`,
+        `the method ${short(call.method)} does not exist or is not available${hint(call.method)}`,
       );
     if (spec.write === true) return writes.send(call);
 
@@ -225,7 +226,7 @@ export function createCallPath(deps: CallPathDeps): CallPath {
       call.units = answer.units;
     }
     if (bound.spec.cache === 'hash' && answer.outcome.ok) await waitForHead(call, answer.outcome.result);
-    return answer.outcome;
+    return withHint(call.method, answer.outcome);
   }
 
   /**
@@ -265,6 +266,19 @@ const fromSharedCache = (result: string): EngineAnswer => ({
   attempts: 0,
   units: 0,
 });
+
+/** Providers say that they do not know a method; we say which one was meant. */
+function withHint(method: string, outcome: RpcOutcome): RpcOutcome {
+  if (outcome.ok || outcome.code !== RPC_ERROR.methodNotFound || isKnownMethod(method)) return outcome;
+  return { ...outcome, message: `${outcome.message}${hint(method)}` };
+}
+
+/** The nearest name that is served, for a slip of the finger. */
+function hint(method: string): string {
+  if (method.length > 60) return '';
+  const guess = nearest(method, knownMethods());
+  return guess === undefined ? '' : `; did you mean ${guess}?`;
+}
 
 function short(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;

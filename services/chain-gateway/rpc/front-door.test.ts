@@ -159,3 +159,17 @@ describe('JSON-RPC 2.0 by the letter', () => {
     );
   });
 });
+
+describe('a method that nobody knows', () => {
+  it.each([
+    ['eth_getBalnce', 'eth_getBalance'],
+    ['getBalance', undefined],
+    ['eth_getbalance', 'eth_getBalance'],
+    ['foo_bar', undefined],
+  ])('%s is answered with the name that was meant: %s', async (method, meant) => {
+    const { error } = bodyOf(await send(call(1, method, []))) as { error: { code: number; message: string } };
+    expect(error.code).toBe(-32601);
+    if (meant === undefined) expect(error.message).not.toContain('did you mean');
+    else expect(error.message).toContain(`did you mean ${meant}?`);
+  });
+});

@@ -29,6 +29,8 @@ interface Filter {
 export function createLogSplitter(deps: {
   engine: Engine /** Most blocks that any usable provider takes at once. */;
   maxRange: () => number | undefined;
+  /** A provider refused a range of so many blocks. */
+  onTooLarge?: (provider: string, blocks: number, message: string) => void;
 }): LogSplitter {
   return {
     pieces({ method, block }) {
@@ -82,6 +84,10 @@ export function createLogSplitter(deps: {
           attempts += answer.attempts;
           units += answer.units;
           last = answer;
+          if (answer.errorKind === 'range-too-large' && !answer.outcome.ok && answer.provider !== undefined) {
+            const blocks = filter.toBlock - filter.fromBlock + 1;
+            deps.onTooLarge?.(answer.provider, blocks, answer.outcome.message);
+          }
           return answer;
         });
 
