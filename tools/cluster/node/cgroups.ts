@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where a cgroup tree is mounted: one per controller (v1), or one for all (v2). */
@@ -22,9 +22,23 @@ export function cgroupVersion(
   return undefined;
 }
 
+/**
+ * CPU weight of all pods together, as times that of one process. Where nothing else is in a cgroup (CI machines
+ * without systemd) every process outside counts as much as the whole tree inside: a dozen pods would share what one
+ * compiler gets, and time out.
+ */
+const CPU_WEIGHT = 8;
+
 /** Makes the cgroup under which the kubelet keeps all of its pods, in every tree. `root` is like `/rejuve-ab12cd34`. */
 export function makeCgroups(root: string): void {
-  for (const tree of hierarchies()) mkdirSync(join(tree, root), { recursive: true });
+  for (const tree of hierarchies()) {
+    mkdirSync(join(tree, root), { recursive: true });
+    for (const [file, one] of [
+      ['cpu.shares', 1024],
+      ['cpu.weight', 100],
+    ] as const)
+      if (existsSync(join(tree, root, file))) writeFileSync(join(tree, root, file), String(one * CPU_WEIGHT));
+  }
 }
 
 /** Our cgroups that still exist, in every tree. */

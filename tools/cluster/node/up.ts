@@ -50,7 +50,7 @@ export interface UpOptions {
 export async function bringUp(options: UpOptions): Promise<ClusterState> {
   const { log, folder = clusterFolder() } = options;
   const known = readClusterState(folder);
-  if (known && holderLives(known) && (await isHealthy(folder))) {
+  if (known && holderLives(known) && (await becomesHealthy(folder))) {
     log(`the cluster is up already (since ${known.startedAt})`);
     return known;
   }
@@ -96,11 +96,24 @@ export async function bringUp(options: UpOptions): Promise<ClusterState> {
 function makeSureItCan({ install, log }: UpOptions): void {
   let missing = findMissing();
   if (install && missing.problems.length === 0 && missing.packages.length > 0) {
-    installPackages(missing.packages, log);
+    try {
+      installPackages(missing.packages, log);
+    } catch (error) {
+      throw new CannotHostError((error as Error).message, { cause: error });
+    }
     missing = findMissing();
   }
   const explanation = explainMissing(missing);
   if (explanation) throw new CannotHostError(explanation);
+}
+
+/** A busy machine answers late, and a part that was just killed is being started again: neither is a dead cluster. */
+const RECOVER_MS = 45_000;
+
+async function becomesHealthy(folder: string): Promise<boolean> {
+  for (const deadline = Date.now() + RECOVER_MS; Date.now() < deadline; await sleep(500))
+    if (await isHealthy(folder)) return true;
+  return false;
 }
 
 async function isHealthy(folder: string): Promise<boolean> {
@@ -268,7 +281,7 @@ async function apiAnswers(folder: string, path: string): Promise<boolean> {
   }
   const answer = await fetch(`${cluster.server}${path}`, {
     dispatcher: agent.agent,
-    signal: AbortSignal.timeout(2_000),
+    signal: AbortSignal.timeout(5_000),
   });
   await answer.body?.cancel();
   return answer.ok;
