@@ -12,13 +12,14 @@ import { startAndWait } from '../../../tools/stack/parts/spawn.ts';
 import { createTestPostgres } from '../../../tools/testing/test-postgres.ts';
 import { insertAllotment } from '../admission/tokens/allotment-store.ts';
 import { createCallLedger } from '../admission/tokens/call-ledger.ts';
-import { createLedgerWorker, LEDGER_TIMING, type LedgerTiming } from '../admission/tokens/ledger-worker.ts';
+import { createLedgerWorker } from '../admission/tokens/ledger-worker.ts';
 import { createPurse, type Purse } from '../admission/tokens/purse.ts';
 import type { PurseScripts } from '../admission/tokens/purse-scripts.ts';
 import { createSpendingAccounts } from '../admission/tokens/spending-account.ts';
 import { gatewayMigrations } from '../migrations/gateway-migrations.ts';
 import { createAdvisoryLease } from '../store/advisory-lease.ts';
 import type { GatewayPostgres, GatewayTables } from '../store/gateway-database.ts';
+import { TEST_TIMING } from './token-timing.ts';
 
 export const quietMetrics = {
   held: () => undefined,
@@ -72,16 +73,10 @@ export async function startOwnRedis(): Promise<{
   };
 }
 
-export const TEST_TIMING: LedgerTiming = {
-  ...LEDGER_TIMING,
-  postMs: 10,
-  reconcileMs: 100,
-  loadGraceMs: 500,
-};
-
 export interface TokenLedgerFixture {
   readonly postgres: GatewayPostgres;
   readonly databaseUrl: string;
+  readonly prefix: string;
   /** Another replica: its own connection and its own memory. */
   replica(options?: { scripts?: PurseScripts; chunk?: number }): {
     purse: Purse;
@@ -121,6 +116,7 @@ export async function createTokenLedgerFixture(redisUrl: string): Promise<TokenL
   return {
     postgres,
     databaseUrl: database.url,
+    prefix,
     replica({ scripts, chunk = 10_000 } = {}) {
       const purse = createPurse({ url: redisUrl, prefix, log, ...(scripts ? { scripts } : {}) });
       const ledger = createCallLedger({ postgres, purse, chunk, random, log });

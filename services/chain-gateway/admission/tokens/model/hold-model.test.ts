@@ -1,0 +1,39 @@
+import { describe, expect, it } from '@jest/globals';
+import { BUDGETS, explore, type Mishaps, MODEL_GUARDS, type ModelGuard } from './hold-model.ts';
+
+/** Together with every order of the steps of three calls on two replicas. */
+const WORLDS: readonly [string, Mishaps][] = [
+  ['nothing goes wrong', {}],
+  ['a crash', { crash: 1 }],
+  ['a repeated command and a crash', { repeat: 1, crash: 1 }],
+  ['Redis loses its data, and a crash', { loss: 1, crash: 1 }],
+  ['a revocation and a crash', { revoke: 1, crash: 1 }],
+  ['a lease is taken back, and a crash', { fence: 1, crash: 1 }],
+  ['a hold expires early, and a command is repeated', { late: 1, repeat: 1 }],
+  ['a lease is taken back, a command is repeated', { fence: 1, repeat: 1 }],
+];
+
+describe('the hold protocol, every order of steps', () => {
+  let total = 0;
+  it.each(WORLDS)('keeps its promises when %s', (name, mishaps) => {
+    for (const [width, budget] of Object.entries(BUDGETS)) {
+      const { states, broken } = explore(budget, mishaps);
+      total += states;
+      process.stdout.write(`  ${name}, ${width} budget: ${states} states\n`);
+      expect(broken).toBeUndefined();
+    }
+  });
+
+  it('was explored in earnest', () => {
+    expect(total).toBeGreaterThan(10_000);
+  });
+
+  it.each(MODEL_GUARDS)('needs the guard "%s"', (guard: ModelGuard) => {
+    let invariant: string | undefined;
+    for (const [, mishaps] of WORLDS) {
+      for (const budget of Object.values(BUDGETS))
+        invariant ??= explore(budget, mishaps, new Set([guard])).broken?.invariant;
+    }
+    expect(invariant).toBeDefined();
+  });
+});
