@@ -8,17 +8,12 @@ export const ROLES = {
   transactions: {
     entry: 'services/chain-gateway/worker.ts',
     port: 4001,
-    what: 'carries transactions to finality',
+    what: 'carries transactions to finality, works off background jobs (WORKER_ROLES)',
   },
   indexer: {
     entry: 'services/chain-gateway/indexer.ts',
     port: 4002,
     what: 'follows the chain and keeps its events',
-  },
-  rpcWorker: {
-    entry: 'services/chain-gateway/worker.ts',
-    port: 4001,
-    what: 'works off queued calls; scaled by the controller',
   },
   api: { entry: 'services/api/main.ts', port: 4100, what: 'the public API' },
   user: { entry: 'services/user/main.ts', port: 4200, what: 'people, sessions, ledger, notifications' },
