@@ -48,6 +48,9 @@ export function serviceEnvironments(
     ...(input.signersFile === undefined ? {} : { SIGNERS_FILE: input.signersFile }),
     // Only this machine reaches it; wallets and scripts may use it without a token.
     RPC_ANONYMOUS: 'true',
+    // On a development chain anybody may pay for calls: see docs/call-tokens.md for one to try.
+    CALL_TOKEN_PAYERS: '*',
+    DATA_KEYS: secrets.dataKeys,
   });
   return {
     gateway: {
