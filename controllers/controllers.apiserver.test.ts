@@ -6,7 +6,7 @@ import { CHAIN_PROVIDERS, RPC_WORKER_POOLS } from './resources.ts';
 import { HORIZONTAL_POD_AUTOSCALERS, type HorizontalPodAutoscaler } from './rpc-worker-pool/rivals.ts';
 import { findCondition } from './runtime/conditions.ts';
 import type { KubeClient } from './runtime/kube-client.ts';
-import { DEPLOYMENTS, SECRETS } from './runtime/resources.ts';
+import { DEPLOYMENTS, type Deployment, SECRETS } from './runtime/resources.ts';
 import {
   clientFor,
   eventually,
@@ -182,6 +182,33 @@ describe('an RpcWorkerPool', () => {
       expect((await condition(ns, `${ns}-broken`, 'Ready'))?.reason).toBe('QueueUnreadable');
       expect((await condition(ns, `${ns}-fine`, 'Ready'))?.status).toBe('True');
     });
+  });
+
+  it('tells who else sets the replicas of its target, and forgets it when it scales again', async () => {
+    const ns = await cluster.namespace('contested');
+    await cluster.deployment(ns, 'workers', 1);
+    await cluster.pool(ns, 'contested-q', { minReplicas: 2 });
+    await eventually(async () => expect(await cluster.replicas(ns, 'workers')).toBe(2));
+    const contested = async () =>
+      findCondition((await cluster.poolStatus(ns, 'contested-q')).conditions, 'ScaleContested');
+    await eventually(async () => expect(await contested()).toMatchObject({ reason: 'OnlyWriter' }));
+    // Later by more than the whole seconds of Kubernetes' times; within the bounds, so that the pool leaves it at that.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await cluster.admin.apply(
+      DEPLOYMENTS,
+      { metadata: { name: 'workers', namespace: ns }, spec: { replicas: 3 } } as unknown as Deployment,
+      { fieldManager: 'helm' },
+    );
+    await eventually(async () =>
+      expect(await contested()).toMatchObject({
+        status: 'True',
+        reason: 'AnotherWriter',
+        message: expect.stringMatching(/^helm set the replicas of Deployment workers at /),
+      }),
+    );
+    await cluster.admin.mergePatch(RPC_WORKER_POOLS, ns, 'contested-q', { spec: { minReplicas: 4 } });
+    await eventually(async () => expect(await cluster.replicas(ns, 'workers')).toBe(4));
+    await eventually(async () => expect(await contested()).toMatchObject({ status: 'False' }));
   });
 
   it('yields to a HorizontalPodAutoscaler on its target, and goes on when that is gone', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { compileProviders } from './compile.ts';
 import { parseAttempts } from './gateway-traffic.ts';
-import { countProbe, type Health, judge, type ProbeResult, unknownHealth } from './judge.ts';
+import { countProbe, type Health, judge, nextProbeMs, type ProbeResult, unknownHealth } from './judge.ts';
 import { type ProviderSpecInput, providerSpecSchema } from './types.ts';
 
 const spec = (overrides: Partial<ProviderSpecInput> = {}) =>
@@ -33,6 +33,16 @@ describe('the health of a provider', () => {
     expect(healthAfter(good(), bad, good(), bad, good(), bad).healthy).toBe(true);
     expect(healthAfter(bad, good()).healthy).toBe(false);
     expect(healthAfter(bad, good(), good()).healthy).toBe(true);
+  });
+
+  it('is looked at closely after a surprise, and often while everybody waits for its return', () => {
+    const next = (...results: ProbeResult[]): number => nextProbeMs(healthAfter(...results), spec().probe);
+    expect(next(good())).toBe(15_000);
+    expect(next(good(), bad)).toBe(1_000);
+    expect(next(good(), bad, bad)).toBe(3_000);
+    expect(next(good(), bad, bad, bad)).toBe(3_000);
+    expect(next(good(), bad, bad, bad, good())).toBe(1_000);
+    expect(next(good(), bad, bad, bad, good(), good())).toBe(15_000);
   });
 
   it.each([

@@ -4,6 +4,8 @@ import { isNotFound } from '../runtime/kube-error.ts';
 import { DEPLOYMENTS, type Deployment, PODS, type Scale } from '../runtime/resources.ts';
 import type { WorkerSlots } from './bull-queue.ts';
 
+/** The name under which the API server books what we write; whoever else wrote `replicas` shows by another name. */
+export const FIELD_MANAGER = 'rejuve-controller';
 /** Read by the ReplicaSet controller: of two pods the one with the lower cost goes first. */
 const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 /** So far apart that one more busy slot always outweighs nothing. */
@@ -38,6 +40,7 @@ export async function setScale(
     name,
     scale,
     'scale',
+    FIELD_MANAGER,
   );
 }
 

@@ -146,6 +146,29 @@ describe('decide always', () => {
     );
   });
 
+  it('keeps no more pods than refusing providers with known limits take, but minReplicas', () => {
+    fc.assert(
+      fc.property(
+        specs,
+        memories,
+        readings,
+        counts,
+        fc.integer({ min: 1, max: 1000 }),
+        fc.integer({ min: 5, max: 95 }),
+        (spec, memory, r, wanted, limit, throttledPercent) => {
+          const refusing = provider({ limitPerSecond: limit, usedPerSecond: limit * 2, throttledPercent });
+          const { decision } = decide(spec, memory, observe(r, wanted, wanted, [refusing]));
+          const S = decision.estimates?.serviceSeconds ?? 0;
+          const slots = (spec.worker.concurrency * spec.targetUtilizationPercent) / 100;
+          const fed = Math.max(1, Math.ceil((limit * S) / (slots * spec.worker.callsPerJob)));
+          // The policies still say how fast it goes down.
+          const slowed = decision.limit === 'Policy' ? wanted : 0;
+          expect(decision.replicas).toBeLessThanOrEqual(Math.max(fed, spec.minReplicas, slowed));
+        },
+      ),
+    );
+  });
+
   it('never grows on an error, unless a fallback or minReplicas says so', () => {
     fc.assert(
       fc.property(specs, memories, counts, providers, (spec, memory, wanted, list) => {

@@ -80,6 +80,61 @@ ScaleUp 2 → 3: grow to 3 pods: 14 jobs/s arriving, 800 waiting, the oldest for
 `);
   });
 
+  it('a provider that refuses calls: down at once to what it does take, however long the queue', () => {
+    const { decision } = decide(
+      pool({ minReplicas: 1 }),
+      remembering({ rate: 30, added: 9000, done: 8600 }),
+      scene({
+        wanted: 10,
+        queue: { addedTotal: 9000, waiting: 360, active: 40, oldestAgeSeconds: 8, serviceSeconds: 0.4 },
+        providers: [provider({ limitPerSecond: 25, usedPerSecond: 60, throttledPercent: 60 })],
+      }),
+    );
+    expect(decision).toMatchObject({ replicas: 3, action: 'ScaleDown', limit: 'ProviderCapacity' });
+    expect(decision.terms.find(({ name }) => name === 'refusals')).toMatchObject({
+      value: '3 pods',
+      why: 'providers take 24 calls/s and refuse the rest; that keeps 3 pods busy',
+    });
+  });
+
+  it('a provider that refuses calls and has no known limit: no guess, the scale stays', () => {
+    const { limitPerSecond: _unknown, ...refusing } = provider({ usedPerSecond: 60, throttledPercent: 60 });
+    const { decision } = decide(
+      pool(),
+      remembering({ rate: 30, added: 9000, done: 8600 }),
+      scene({
+        wanted: 10,
+        queue: { addedTotal: 9000, waiting: 3600, active: 40, oldestAgeSeconds: 8, serviceSeconds: 0.4 },
+        providers: [refusing],
+      }),
+    );
+    expect(decision).toMatchObject({ replicas: 10, limit: 'ProviderCapacity' });
+  });
+
+  it('growth that providers prevented is made good at once when they are back', () => {
+    const spec = pool({ maxReplicas: 30 });
+    const backlog = { addedTotal: 9000, waiting: 5000, active: 8, oldestAgeSeconds: 60, serviceSeconds: 0.8 };
+    let memory = remembering({ rate: 30, added: 9000, done: 3992 });
+    const look = (second: number, healthy: boolean) => {
+      const seen = scene({
+        at: NOON + second * 1000,
+        queue: backlog,
+        wanted: 2,
+        providers: [provider({ healthy, limitPerSecond: 500, usedPerSecond: 0 })],
+      });
+      const result = decide(spec, memory, seen);
+      memory = result.memory;
+      return result.decision;
+    };
+    // Without a hold the policies allow four more pods in the first 15 s.
+    expect(decide(spec, memory, scene({ queue: backlog, wanted: 2, providers: [] })).decision).toMatchObject({
+      replicas: 6,
+      limit: 'Policy',
+    });
+    for (let second = 0; second <= 120; second += 10) expect(look(second, false).replicas).toBe(2);
+    expect(look(121, true)).toMatchObject({ replicas: 30, action: 'ScaleUp' });
+  });
+
   it('dead providers: the scale holds, however long the queue', () => {
     const { decision } = decide(
       pool(),

@@ -9,13 +9,13 @@ import type { Informer } from '../runtime/informer.ts';
 import type { KubeClient } from '../runtime/kube-client.ts';
 import { isForbidden, isNotFound } from '../runtime/kube-error.ts';
 import { type Deployment, SECRETS } from '../runtime/resources.ts';
-import { markBusyPods, setScale } from './apply.ts';
+import { FIELD_MANAGER, markBusyPods, setScale } from './apply.ts';
 import { decide, emptyMemory } from './decide.ts';
 import type { Forecaster } from './forecast.ts';
 import { observe } from './observe.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
 import type { QueueWatch } from './queue-watch.ts';
-import { findRival, type HorizontalPodAutoscaler } from './rivals.ts';
+import { findForeignWriter, findRival, type HorizontalPodAutoscaler } from './rivals.ts';
 import { decidedStatus, type Obstacle, obstructedStatus, urgency } from './status.ts';
 import { type Memory, memorySchema, type PoolStatus, parsePoolSpec, type RpcWorkerPool } from './types.ts';
 
@@ -38,7 +38,6 @@ export interface PoolReconcilerDeps {
   readonly onScale?: (event: { pool: string; from: number; to: number; lagMs: number }) => void;
 }
 
-export const FIELD_MANAGER = 'rejuve-controller';
 /** With work in the queue the time itself matters: ages grow, windows pass. */
 const BUSY_RECHECK_MS = 1_000;
 /** An idle pool is woken by its queue; this is only for windows and schedules. */
@@ -144,6 +143,7 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
       decision,
       memory,
       scaled: change,
+      writer: change ? undefined : findForeignWriter(target, pool.status?.lastScaleTime),
       ...(deps.forecaster?.export(key) === undefined
         ? {}
         : { forecast: deps.forecaster.export(key) as string }),
@@ -248,6 +248,17 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
 
   /** Events for people who look with `kubectl describe`: when a pool stops being well, and when it is well again. */
   function announce(pool: RpcWorkerPool, status: PoolStatus): void {
+    const contested = findCondition(status.conditions, 'ScaleContested');
+    if (
+      contested?.status === 'True' &&
+      findCondition(pool.status?.conditions, 'ScaleContested')?.status !== 'True'
+    )
+      events.emit(pool, {
+        type: 'Warning',
+        reason: contested.reason,
+        action: 'Scale',
+        note: contested.message,
+      });
     const before = findCondition(pool.status?.conditions, 'Ready');
     const now = findCondition(status.conditions, 'Ready');
     if (!now || now.status === 'Unknown' || (before?.status === now.status && before.reason === now.reason))

@@ -3,6 +3,7 @@ import { findCondition, kubeTime, setConditions } from '../runtime/conditions.ts
 import type { Deployment } from '../runtime/resources.ts';
 import type { Decision } from './decide.ts';
 import type { Observation } from './observation.ts';
+import type { ForeignWriter } from './rivals.ts';
 import { number } from './trace.ts';
 import type { Memory, PoolSpec, PoolStatus, RpcWorkerPool } from './types.ts';
 
@@ -54,14 +55,18 @@ export function decidedStatus(options: {
   memory: Memory;
   forecast?: string;
   scaled: boolean;
+  /** Who else set the replicas since we last did. */
+  writer?: ForeignWriter | undefined;
 }): PoolStatus {
-  const { pool, target, seen, decision, memory, forecast, scaled } = options;
+  const { pool, target, seen, decision, memory, forecast, scaled, writer } = options;
   const generation = pool.metadata?.generation ?? 0;
   const labels = target.spec?.selector?.matchLabels ?? {};
-  const conditions = conditionsOf(pool.spec, decision).map((condition) => ({
-    ...condition,
-    observedGeneration: generation,
-  }));
+  const conditions = [...conditionsOf(pool.spec, decision), contested(pool.spec.targetRef.name, writer)].map(
+    (condition) => ({
+      ...condition,
+      observedGeneration: generation,
+    }),
+  );
   return {
     observedGeneration: generation,
     conditions: setConditions(pool.status?.conditions, conditions, decision.at),
@@ -154,6 +159,25 @@ function conditionsOf(spec: PoolSpec, decision: Decision): Omit<NewCondition, 'o
           message: 'nothing keeps the pool from what it needs',
         },
   ];
+}
+
+function contested(
+  target: string,
+  writer: ForeignWriter | undefined,
+): Omit<NewCondition, 'observedGeneration'> {
+  return writer
+    ? {
+        type: 'ScaleContested',
+        status: 'True',
+        reason: 'AnotherWriter',
+        message: `${writer.manager} set the replicas of Deployment ${target} at ${writer.at}, after this pool did: leave spec.replicas out of its manifest, and scale with kubectl scale rwp instead`,
+      }
+    : {
+        type: 'ScaleContested',
+        status: 'False',
+        reason: 'OnlyWriter',
+        message: 'nobody else has set the replicas since this pool did',
+      };
 }
 
 const names = (detail: string): string => detail.slice(0, 500);

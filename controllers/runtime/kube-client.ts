@@ -47,6 +47,7 @@ export interface KubeClient {
     name: string,
     body: T,
     subresource?: string,
+    fieldManager?: string,
   ): Promise<T>;
   mergePatch<T extends KubeObject>(
     resource: Resource<T>,
@@ -182,12 +183,13 @@ export function createKubeClient(deps: KubeClientDeps): KubeClient {
         path: path(resource, namespace),
         body: typed(resource, body),
       }),
-    update: (resource, namespace, name, body, subresource) =>
+    update: (resource, namespace, name, body, subresource, fieldManager) =>
       json({
         method: 'PUT',
         verb: 'update',
         resource,
         path: path(resource, namespace, name, subresource),
+        ...(fieldManager === undefined ? {} : { query: { fieldManager } }),
         body,
       }),
     mergePatch: (resource, namespace, name, body, subresource) =>

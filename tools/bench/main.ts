@@ -7,9 +7,12 @@ import { renderReport, type ScenarioReport } from './report.ts';
 import type { BenchScenario } from './scenario.ts';
 import { addedLatency } from './scenarios/added-latency.ts';
 import { allDown } from './scenarios/all-down.ts';
+import { autoscaling } from './scenarios/autoscaling.ts';
+import { fairness } from './scenarios/fairness.ts';
 import { identicalCalls } from './scenarios/identical-calls.ts';
 import { manyClients } from './scenarios/many-clients.ts';
 import { memory } from './scenarios/memory.ts';
+import { overload } from './scenarios/overload.ts';
 import { providerDies } from './scenarios/provider-dies.ts';
 import { queueHop } from './scenarios/queue-hop.ts';
 import { rateLimited } from './scenarios/rate-limited.ts';
@@ -24,10 +27,13 @@ const SCENARIOS: readonly BenchScenario[] = [
   providerDies,
   slowTail,
   rateLimited,
+  fairness,
+  overload,
   allDown,
   manyClients,
   memory,
   queueHop,
+  autoscaling,
 ];
 
 const HELP = `Measures the chain gateway against its aims, on this machine, over loopback.

@@ -6,6 +6,8 @@ import { createHttpConnection, type HttpConnection, type Reply } from './http-co
 export interface LoadJob {
   readonly url: string;
   readonly mix: CallMix;
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>;
   /**
    * Requests a second, sent on schedule whatever the answers do (open loop); latency counts from the schedule, so a
    * stalled server is charged for the requests that had to wait. Absent: each connection sends as soon as it can.
@@ -86,7 +88,11 @@ export async function runLoad(job: LoadJob): Promise<LoadResult> {
   const { mix, connections, durationMs, warmupMs = 0, ratePerSecond, sliceMs, drainMs = 15_000 } = job;
   const url = new URL(job.url);
   const port = Number(url.port || 80);
-  const head = `POST ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/json\r\ncontent-length: `;
+  const head = `POST ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/json\r\n${Object.entries(
+    job.headers ?? {},
+  )
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}content-length: `;
   const idle: HttpConnection[] = Array.from({ length: connections }, () =>
     createHttpConnection(url.hostname, port),
   );
