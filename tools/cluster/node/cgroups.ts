@@ -27,7 +27,7 @@ export function cgroupVersion(
  * without systemd) every process outside counts as much as the whole tree inside: a dozen pods would share what one
  * compiler gets, and time out.
  */
-const CPU_WEIGHT = 8;
+const CPU_WEIGHT = 20;
 
 /** Makes the cgroup under which the kubelet keeps all of its pods, in every tree. `root` is like `/rejuve-ab12cd34`. */
 export function makeCgroups(root: string): void {
