@@ -8,6 +8,7 @@ import type { BenchScenario } from './scenario.ts';
 import { addedLatency } from './scenarios/added-latency.ts';
 import { allDown } from './scenarios/all-down.ts';
 import { autoscaling } from './scenarios/autoscaling.ts';
+import { callTokens } from './scenarios/call-tokens.ts';
 import { fairness } from './scenarios/fairness.ts';
 import { identicalCalls } from './scenarios/identical-calls.ts';
 import { manyClients } from './scenarios/many-clients.ts';
@@ -34,6 +35,7 @@ const SCENARIOS: readonly BenchScenario[] = [
   memory,
   queueHop,
   autoscaling,
+  callTokens,
 ];
 
 const HELP = `Measures the chain gateway against its aims, on this machine, over loopback.

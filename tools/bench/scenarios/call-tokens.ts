@@ -107,7 +107,10 @@ async function measure(
   return [...figures, ...(await priceOfHold(servers.redisUrl))];
 }
 
-async function exchange(origin: string, payer: Wallet | ReturnType<typeof Wallet.createRandom>): Promise<string> {
+async function exchange(
+  origin: string,
+  payer: Wallet | ReturnType<typeof Wallet.createRandom>,
+): Promise<string> {
   const signed = await signSpend(
     payer,
     { chainId: BENCH_CHAIN_ID, verifyingContract: CONTRACT },
