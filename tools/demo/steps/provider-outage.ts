@@ -116,7 +116,8 @@ async function createCaller({ stack, signal }: Story): Promise<(call: RpcCall) =
       });
     }
     return {
-      provider: response.headers.get('x-provider') ?? '',
+      // In a cluster the name of the release stands before it.
+      provider: response.headers.get('x-provider')?.split('-').at(-1) ?? '',
       attempts: Number(response.headers.get('x-attempts') ?? 1),
       ms: Math.round(performance.now() - started),
     };
