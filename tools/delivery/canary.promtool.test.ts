@@ -25,6 +25,7 @@ const track = (name: string, share: number, failing: number): string => {
   return `${series('200', total - bad)}\n${series('500', bad)}\n`;
 };
 const exporter = createServer((_request, response) => {
+  response.setHeader('content-type', 'text/plain; version=0.0.4');
   response.end(track('stable', 0.9, 0) + track('canary', 0.1, 0.1));
 });
 
@@ -41,6 +42,7 @@ beforeAll(async () => {
 afterAll(async () => {
   clearInterval(traffic);
   await prometheus?.stop();
+  exporter.closeAllConnections();
   exporter.close();
 });
 
