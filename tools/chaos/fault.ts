@@ -32,6 +32,8 @@ export interface Fault {
   strike(world: ChaosWorld): Promise<void>;
   /** Ends it. Always called, also after a failed strike. */
   clear(world: ChaosWorld): Promise<void>;
+  /** Done only to see alerts fire: no promise is judged. */
+  readonly rehearsal?: true;
   /** Part of the subset that CI runs. */
   readonly quick?: true;
 }

@@ -6,6 +6,7 @@ import { prometheusRules } from '../../dashboards/rules/prometheus-rules.ts';
 import { nearest } from '../../lib/nearest.ts';
 import { whyNotBuildable } from '../cluster/build.ts';
 import { CATALOGUE } from './catalogue.ts';
+import { startExpiringCertificate } from './expiring-certificate.ts';
 import type { Fault } from './fault.ts';
 import { REHEARSALS } from './rehearsals.ts';
 import { chaosHtml, chaosTable } from './report.ts';
@@ -83,7 +84,9 @@ async function main(): Promise<number> {
   const withoutGo = whyNotBuildable();
   if (withoutGo !== undefined && !values['no-prometheus']) console.error(`No Prometheus: ${withoutGo}`);
   const say = (line: string): void => console.error(`… ${line}`);
+  const certificate = values.rehearse ? await startExpiringCertificate(1) : undefined;
   const stage = await startChaosStage({
+    extraTargets: certificate === undefined ? {} : { certificate: certificate.url },
     say,
     prometheus: !values['no-prometheus'] && withoutGo === undefined,
   });
@@ -102,6 +105,7 @@ async function main(): Promise<number> {
     }
   } finally {
     await stage.stop();
+    await certificate?.stop();
   }
   console.log(`\n${chaosTable(reports)}\n`);
   const fired = new Set(reports.flatMap(({ alerts }) => alerts));

@@ -1,11 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadContractsManifest } from '../../lib/contracts-manifest.ts';
 import { nearest } from '../../lib/nearest.ts';
-import { targetsOf } from '../monitoring/observed-platform.ts';
-import { isAlive, readState, type StackState, stateDirectory } from '../stack/state.ts';
+import { isAlive, readState, stateDirectory } from '../stack/state.ts';
 import { K6Error, type LoadTarget, runLoadTest, SCENARIOS, TargetDownError } from './run-load-test.ts';
+import { targetOfStack } from './target-of-stack.ts';
 import { verdictTable } from './verdict.ts';
 
 const OUTPUT = join(import.meta.dirname, '..', '..', 'output', 'load');
@@ -26,21 +25,6 @@ Scenarios: ${scenarios().join(', ')} (loadtests/scenarios). Without URLs: the st
   --prometheus  base URL of a Prometheus that accepts remote write; the dashboard "k6 run" shows the run
 Writes output/load/SCENARIO.{json,html,junit.xml}.
 Exit code: 0 kept, 1 a promise was broken, 2 wrong call, 3 the platform does not answer, 4 k6 itself failed.`;
-
-/** The stack of this checkout as a target; undefined when none runs. */
-export function targetOfStack(state: StackState): LoadTarget {
-  const { api = '', user = '', gateway = '' } = state.urls;
-  const manifest = state.files.contracts;
-  return {
-    api,
-    user,
-    gateway,
-    chainId: state.chainId,
-    apiKey: state.credentials.apiKey ?? '',
-    token: manifest ? (loadContractsManifest(manifest).contracts.RejuveToken?.address ?? '') : '',
-    processes: targetsOf(state.urls),
-  };
-}
 
 function findTarget(values: Record<string, string | boolean | undefined>): LoadTarget | undefined {
   const text = (name: string): string => String(values[name] ?? '');

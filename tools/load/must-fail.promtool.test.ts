@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type E2eStack, startE2eStack } from '../demo/testing/e2e-stack.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
-import { targetOfStack } from './main.ts';
 import { type LoadTarget, runLoadTest, TargetDownError } from './run-load-test.ts';
+import { targetOfStack } from './target-of-stack.ts';
 import { promisesOf, verdictTable } from './verdict.ts';
 
 /**

@@ -3,8 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { driveStory } from '../demo/drive.ts';
 import { type E2eStack, startE2eStack } from '../demo/testing/e2e-stack.ts';
+import { runLoadTest } from '../load/run-load-test.ts';
+import { targetOfStack } from '../load/target-of-stack.ts';
 import { type ControllerWorld, startControllerWorld } from './controller-world.ts';
 import { type Prometheus, startPrometheus } from './prometheus.ts';
+import { targetsOf } from './targets.ts';
 
 const RULES = join(
   import.meta.dirname,
@@ -17,20 +20,6 @@ const RULES = join(
 );
 /** Often, so that a minute has enough samples for every rate. */
 const EVERY_SECONDS = 2;
-
-/** The scrape targets of a stack: its processes by name. */
-export const targetsOf = (urls: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(
-    (
-      [
-        ['gateway', urls.gateway],
-        ['gateway-worker', urls.gatewayWorker],
-        ['gateway-indexer', urls.gatewayIndexer],
-        ['api', urls.api],
-        ['user', urls.user],
-      ] as const
-    ).flatMap(([name, url]) => (url === undefined ? [] : [[name, url]])),
-  );
 
 /** A whole platform of its own, with a controller on a real API server, watched by a real Prometheus with our rules. */
 export interface ObservedPlatform {
@@ -78,6 +67,15 @@ export async function startObservedPlatform(say: (line: string) => void): Promis
         });
         const failed = summary.reports.filter((report) => report.status === 'failed').length;
         if (failed > 0) say(`${failed} steps of the demo failed; what they use may have no data`);
+        say('a short load test, written to Prometheus');
+        await runLoadTest(targetOfStack(platform.access.state), {
+          scenario: 'notifications',
+          duration: '8s',
+          people: 4,
+          remoteWrite: prometheus.remoteWriteUrl,
+          outputFolder: join(platform.stateDir, 'load'),
+          say,
+        });
         // Counters need a second sample, and the recording rules a round after it.
         await sleep(3 * EVERY_SECONDS * 1000);
       },
