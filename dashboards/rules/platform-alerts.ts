@@ -338,6 +338,22 @@ const dependencies: readonly PlatformAlert[] = [
     },
   },
   {
+    name: 'GatewayLimitsLocal',
+    severity: 'ticket',
+    service: 'gateway',
+    expr: 'max(gateway_limit_shared_away) > 0',
+    for: '5m',
+    summary: 'Redis is away from the gateway: each process keeps the limits in compute units by itself',
+    description:
+      'Each process allows its share of a limit. The sum holds; a client whose calls are spread unevenly gets less. Revocations of API keys take up to two seconds.',
+    runbook: 'redis-away',
+    panel: { dashboard: 'chain-gateway', key: 'unit-limits' },
+    example: {
+      bad: { gateway_limit_shared_away: thenGood(1, 0) },
+      good: { gateway_limit_shared_away: constant(0) },
+    },
+  },
+  {
     name: 'PostgresPoolExhausted',
     severity: 'ticket',
     service: 'platform',

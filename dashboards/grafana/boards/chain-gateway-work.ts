@@ -69,6 +69,26 @@ export const admissionRow: RowSpec = {
       act: 'at the limit: calls queue. The limit grows by itself when the provider bears more.',
       runbook: 'provider-budget',
     }),
+    series({
+      key: 'unit-limits',
+      title: 'Refused by rate limits, and limits kept without Redis',
+      unit: 'ops',
+      queries: [
+        {
+          expr: 'sum by (scope) (rate(gateway_limit_refusals_total[$__rate_interval]))',
+          legend: 'refused: {{scope}}',
+        },
+        {
+          expr: 'sum(rate(gateway_limit_local_decisions_total[$__rate_interval]))',
+          legend: 'decided locally',
+        },
+      ],
+      shows: 'Calls above their limit in compute units, and calls that each process judged alone.',
+      good: 'refusals only of callers that ask too much; nothing decided locally.',
+      act: 'decided locally: Redis is away; limits hold in sum, but not evenly between replicas.',
+      mayBeEmpty: 'nobody was refused yet.',
+      runbook: 'redis-away',
+    }),
   ],
 };
 
