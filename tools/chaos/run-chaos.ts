@@ -73,7 +73,7 @@ export async function runFault(deps: {
         recoverWithinMs: fault.recoverWithinMs,
       }),
     );
-  const settled = await transfers.settle(fault.rehearsal ? REHEARSAL_SETTLE_MS : SETTLE_MS);
+  const settled = await transfers.settle(fault.rehearsal ? REHEARSAL_SETTLE_MS : SETTLE_MS, from - QUIET_MS);
   // The recovery is over when nothing bad was seen for a while, at the latest when its time is up.
   for (;;) {
     await sleep(500);

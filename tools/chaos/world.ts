@@ -8,7 +8,7 @@ import { parse, stringify } from 'yaml';
 import { prometheusRules } from '../../dashboards/rules/prometheus-rules.ts';
 import { createProviderControl } from '../demo/provider-control.ts';
 import { type E2eStack, startE2eStack } from '../demo/testing/e2e-stack.ts';
-import { signInMany } from '../load/people.ts';
+import { type LoadPerson, signInMany } from '../load/people.ts';
 import { targetOfStack } from '../load/target-of-stack.ts';
 import { type Prometheus, startPrometheus } from '../monitoring/prometheus.ts';
 import { targetsOf } from '../monitoring/targets.ts';
@@ -34,6 +34,26 @@ export function hurriedRules(): string {
     rule.for = `${Math.max(1, Math.round(seconds / WAIT_SHRINKS_BY))}s`;
   }
   return stringify(file, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+/** Access tokens live for five minutes; a renewal that fails under a fault is tried again soon. */
+const RENEW_MS = 45_000;
+
+/** Gives everybody new tokens, in place: whoever looks or listens goes on with the same person. */
+async function renew(userUrl: string, people: readonly LoadPerson[]): Promise<void> {
+  for (const person of people) {
+    try {
+      const response = await fetch(`${userUrl}/v1/auth/refresh`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ refreshToken: person.refreshToken }),
+        signal: AbortSignal.timeout(5_000),
+      });
+      if (response.ok) Object.assign(person, await response.json());
+    } catch {
+      // The service is away: the old token lives for minutes, and the next round renews it.
+    }
+  }
 }
 
 export interface ChaosStage {
@@ -65,6 +85,8 @@ export async function startChaosStage(options: {
     const stack = platform.access;
     const target = targetOfStack(stack.state);
     const people = await signInMany(target.user, PEOPLE, () => undefined);
+    const renewing = setInterval(() => void renew(target.user, people), RENEW_MS);
+    closers.push(async () => clearInterval(renewing));
     let prometheus: Prometheus | undefined;
     if (options.prometheus) {
       const folder = mkdtempSync(join(tmpdir(), 'rejuve-chaos-'));
