@@ -42,6 +42,9 @@ export const apiConfig = defineConfig({
     REQUESTER_POOLS: csv(z.string().min(1))
       .default(['lab'])
       .describe('Signer pools that take up permissions, each with an identity of its own'),
+    SETTLE_MS: integer({ min: 100, max: 600_000, default: 15_000 }).describe(
+      'How often payments and anchors that wait are handed to the gateway, ms',
+    ),
     TREASURY_POOL: z
       .string()
       .default('treasury')

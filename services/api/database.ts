@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { ApiClientTable, ApiCredentialTable } from './clients/tables.ts';
 import type { EventCursorTable } from './data/tables.ts';
+import type { RevocationAnchorTable } from './nfts/anchor-revocations.ts';
 import type { ConsentRecordTable, ConsentTransactionTable } from './nfts/tables.ts';
 import type { OfferTable, RedemptionTable } from './offers/tables.ts';
 import type { ClaimTable, OpportunityTable, ProgressTable } from './rewards/tables.ts';
@@ -19,6 +20,7 @@ export interface ApiDatabase {
   event_cursors: EventCursorTable;
   consent_records: ConsentRecordTable;
   consent_transactions: ConsentTransactionTable;
+  revocation_anchors: RevocationAnchorTable;
   submitted_transactions: SubmittedTransactionTable;
   opportunities: OpportunityTable;
   opportunity_progress: ProgressTable;

@@ -2,6 +2,7 @@ import { idempotencyTableSql } from '../../lib/idempotency.ts';
 import type { Migration } from '../../lib/migrate.ts';
 import { clientsSql } from './clients/tables.ts';
 import { eventCursorsSql } from './data/tables.ts';
+import { revocationAnchorsSql } from './nfts/anchor-revocations.ts';
 import { consentsSql } from './nfts/tables.ts';
 import { offersSql } from './offers/tables.ts';
 import { rewardsSql } from './rewards/tables.ts';
@@ -18,4 +19,5 @@ export const apiMigrations: readonly Migration[] = [
   { id: '0006-submitted-transactions', sql: submittedTransactionsSql },
   { id: '0007-rewards', sql: rewardsSql },
   { id: '0008-offers', sql: offersSql },
+  { id: '0009-revocation-anchors', sql: revocationAnchorsSql },
 ];

@@ -33,6 +33,7 @@ import { createRateLimiter } from './governance/rate-limit.ts';
 import { createUserTokenVerifier } from './governance/user-tokens.ts';
 import { createWritesSwitch } from './governance/writes-switch.ts';
 import { apiMigrations } from './migrations.ts';
+import { createRevocationAnchors } from './nfts/anchor-revocations.ts';
 import { createConsentStore } from './nfts/consent-store.ts';
 import { createMetadataReader } from './nfts/metadata.ts';
 import { createPermissionService } from './nfts/permission-service.ts';
@@ -54,9 +55,6 @@ import { createSubmissionService } from './transactions/submission-service.ts';
 import { createSubmissionStore } from './transactions/submission-store.ts';
 import { createPeople } from './wallets/people.ts';
 import { createWalletService } from './wallets/service.ts';
-
-/** How often payments that a crash left behind are made good. */
-const SETTLE_MS = 15_000;
 
 /** Builds the API from its settings and starts it; everything built is taken down by the scope. */
 export async function startApi(
@@ -156,6 +154,14 @@ export async function startApi(
     clock,
     log,
     requesterPools: config.REQUESTER_POOLS,
+  });
+  const anchors = createRevocationAnchors({
+    postgres,
+    gateway,
+    contracts,
+    random,
+    signer: config.SPONSOR_POOL,
+    log,
   });
   const payments = {
     transaction: postgres.transaction,
@@ -261,12 +267,12 @@ export async function startApi(
     extend: mountPortal,
   });
   const settling = clock.setInterval(() => {
-    for (const part of [rewards, offers]) {
+    for (const part of [rewards, offers, anchors]) {
       part
         .settle()
-        .catch((err: unknown) => log.warn({ err }, 'payments could not be settled; tried again soon'));
+        .catch((err: unknown) => log.warn({ err }, 'what is owed could not be settled; tried again soon'));
     }
-  }, SETTLE_MS);
+  }, config.SETTLE_MS);
   scope.defer('settling', () => settling.cancel());
   const following = followChainEvents({ gateway, cache, db: postgres.db, clock, log, signal: scope.signal });
   scope.defer('chain events', () => following);

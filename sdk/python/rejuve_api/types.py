@@ -76,6 +76,11 @@ BalancesV2 = TypedDict("BalancesV2", {
     "asOf": "AsOf",
     "balances": dict[str, "BalancesV2BalancesValue"],
 })
+ConsentRecordAnchor = TypedDict("ConsentRecordAnchor", {
+    "commitment": str,
+    "salt": Union[str, None],
+    "transactionId": Union[str, None],
+})
 ConsentRecord = TypedDict("ConsentRecord", {
     "id": str,
     "action": Literal["grant", "revoke"],
@@ -86,6 +91,7 @@ ConsentRecord = TypedDict("ConsentRecord", {
     "purpose": Union[str, None],
     "expirationSeconds": Union[str, None],
     "transactionId": Union[str, None],
+    "anchor": Union["ConsentRecordAnchor", None],
     "recordedAt": str,
 })
 ContractArgument = Union[str, bool, list["ContractArgument"]]

@@ -17,6 +17,10 @@ export interface Consent {
   readonly recordedAt: Date;
   readonly transactionId: string | null;
   readonly transactionHash: string | null;
+  /** Of a revocation, once it is on its way into the chain. */
+  readonly anchorCommitment: string | null;
+  readonly anchorSalt: string | null;
+  readonly anchorTransactionId: string | null;
 }
 
 export interface PermissionKey {
@@ -34,6 +38,7 @@ export function createConsentStore(db: Db) {
     db
       .selectFrom('consent_records as c')
       .leftJoin('consent_transactions as t', 't.consent_id', 'c.id')
+      .leftJoin('revocation_anchors as a', 'a.consent_id', 'c.id')
       .select([
         sql<number>`c.seq`.as('seq'),
         'c.id',
@@ -50,13 +55,25 @@ export function createConsentStore(db: Db) {
         'c.recorded_at as recordedAt',
         't.transaction_id as transactionId',
         't.transaction_hash as transactionHash',
+        'a.commitment as anchorCommitment',
+        'a.salt as anchorSalt',
+        'a.transaction_id as anchorTransactionId',
       ]);
 
   return {
     /** Adds a record unless one with this id exists; either way it is there afterwards. */
     async add(
       on: Db,
-      consent: Omit<Consent, 'seq' | 'recordedAt' | 'transactionId' | 'transactionHash'> & {
+      consent: Omit<
+        Consent,
+        | 'seq'
+        | 'recordedAt'
+        | 'transactionId'
+        | 'transactionHash'
+        | 'anchorCommitment'
+        | 'anchorSalt'
+        | 'anchorTransactionId'
+      > & {
         signature: string | null;
       },
     ): Promise<void> {

@@ -89,6 +89,16 @@ export const consentSchema = z
     purpose: z.string().nullable().describe('Of a grant: what for. Of a revocation: why, if it was said'),
     expirationSeconds: z.string().nullable(),
     transactionId: z.string().nullable(),
+    anchor: z
+      .object({
+        commitment: z.string(),
+        salt: z.string().nullable(),
+        transactionId: z.string().nullable(),
+      })
+      .nullable()
+      .describe(
+        'Of a revocation: its commitment in the attestation contract, a public proof of when it was recorded. SHA-256 of the salt and of the JSON of id, owner, dataHash, productId, requesterId, recordedAt',
+      ),
     recordedAt: isoTime,
   })
   .meta({ id: 'ConsentRecord' });
@@ -103,6 +113,14 @@ const toConsent = (consent: Consent) => ({
   purpose: consent.purpose,
   expirationSeconds: consent.expirationSeconds,
   transactionId: consent.transactionId,
+  anchor:
+    consent.anchorCommitment === null
+      ? null
+      : {
+          commitment: consent.anchorCommitment,
+          salt: consent.anchorSalt,
+          transactionId: consent.anchorTransactionId,
+        },
   recordedAt: consent.recordedAt.toISOString(),
 });
 
