@@ -39,7 +39,7 @@ const RUNS: readonly Run[] = [
   {
     name: 'apiserver',
     projects: ['apiserver'],
-    options: ['--maxWorkers=1', '--testTimeout=120000'],
+    options: ['--maxWorkers=1', '--testTimeout=240000'],
     always: true,
     part: '(controllers|rbac|validation)\\.apiserver',
     programs: ['etcd', 'kube-apiserver', 'kube-controller-manager'],

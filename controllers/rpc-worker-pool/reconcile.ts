@@ -143,7 +143,7 @@ export function createPoolReconciler(deps: PoolReconcilerDeps): Reconcile {
       decision,
       memory,
       scaled: change,
-      writer: change ? undefined : findForeignWriter(target, pool.status?.lastScaleTime),
+      writer: findForeignWriter(target, pool.status?.lastScaleTime),
       ...(deps.forecaster?.export(key) === undefined
         ? {}
         : { forecast: deps.forecaster.export(key) as string }),

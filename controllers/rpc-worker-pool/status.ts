@@ -161,23 +161,33 @@ function conditionsOf(spec: PoolSpec, decision: Decision): Omit<NewCondition, 'o
   ];
 }
 
+/** So long after another writer was seen the pool says so: the scale itself is put right within a second. */
+const CONTESTED_MS = 10 * 60_000;
+
 function contested(
-  target: string,
+  pool: RpcWorkerPool,
   writer: ForeignWriter | undefined,
+  now: number,
 ): Omit<NewCondition, 'observedGeneration'> {
-  return writer
-    ? {
-        type: 'ScaleContested',
-        status: 'True',
-        reason: 'AnotherWriter',
-        message: `${writer.manager} set the replicas of Deployment ${target} at ${writer.at}, after this pool did: leave spec.replicas out of its manifest, and scale with kubectl scale rwp instead`,
-      }
-    : {
-        type: 'ScaleContested',
-        status: 'False',
-        reason: 'OnlyWriter',
-        message: 'nobody else has set the replicas since this pool did',
-      };
+  const type = 'ScaleContested';
+  const before = findCondition(pool.status?.conditions, type);
+  if (writer) {
+    const target = pool.spec.targetRef.name;
+    return {
+      type,
+      status: 'True',
+      reason: 'AnotherWriter',
+      message: `${writer.manager} set the replicas of Deployment ${target} at ${writer.at}, after this pool did: leave spec.replicas out of its manifest, and scale with kubectl scale rwp instead`,
+    };
+  }
+  if (before?.status === 'True' && now - Date.parse(before.lastTransitionTime) < CONTESTED_MS)
+    return { type, status: 'True', reason: before.reason, message: before.message };
+  return {
+    type,
+    status: 'False',
+    reason: 'OnlyWriter',
+    message: 'nobody else has set the replicas since this pool did',
+  };
 }
 
 const names = (detail: string): string => detail.slice(0, 500);

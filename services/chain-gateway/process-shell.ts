@@ -9,6 +9,7 @@ import { createMetrics, type Metrics } from '../../lib/metrics.ts';
 import { type Random, systemRandom } from '../../lib/random.ts';
 import { type Clock, systemClock } from '../../lib/time.ts';
 import { startTracing } from '../../lib/tracing/start-tracing.ts';
+import { watchProvidersFile } from './providers/providers-watcher.ts';
 import { createReadPath, type ReadPath } from './read-path.ts';
 import { type ReadPathConfig, readPathSettings } from './read-path-settings.ts';
 
@@ -52,6 +53,16 @@ export async function createProcessShell(
   const path = createReadPath(deps);
   scope.defer('read path', () => path.close());
   await path.start(FIRST_ROUND_MS);
+  if (source.file !== undefined) {
+    const watcher = watchProvidersFile({
+      path: source.file.path,
+      current: source.file.content,
+      apply: (providers) => path.reconfigure(providers),
+      clock,
+      log,
+    });
+    scope.defer('providers file', () => watcher.stop());
+  }
   return {
     log,
     metrics,
