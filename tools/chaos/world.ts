@@ -37,7 +37,7 @@ export function hurriedRules(): string {
 }
 
 /** Access tokens live for five minutes; a renewal that fails under a fault is tried again soon. */
-const RENEW_MS = 45_000;
+const RENEW_MS = 150_000;
 
 /** Gives everybody new tokens, in place: whoever looks or listens goes on with the same person. */
 async function renew(userUrl: string, people: readonly LoadPerson[]): Promise<void> {
