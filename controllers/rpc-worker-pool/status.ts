@@ -61,7 +61,7 @@ export function decidedStatus(options: {
   const { pool, target, seen, decision, memory, forecast, scaled, writer } = options;
   const generation = pool.metadata?.generation ?? 0;
   const labels = target.spec?.selector?.matchLabels ?? {};
-  const conditions = [...conditionsOf(pool.spec, decision), contested(pool.spec.targetRef.name, writer)].map(
+  const conditions = [...conditionsOf(pool.spec, decision), contested(pool, writer, decision.at)].map(
     (condition) => ({
       ...condition,
       observedGeneration: generation,
