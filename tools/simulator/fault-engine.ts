@@ -19,6 +19,8 @@ interface ActiveFault {
   /** Only `rate-limit`: calls left in the bucket, and when it was last filled. */
   tokens: number;
   filledAt: number;
+  /** Only `capacity`: when each slot is free. */
+  freeAt: number[];
   /** Only `frozen-head` and `fork`: the head at the first strike, so that it stays where it was. */
   anchor: number | undefined;
 }
@@ -48,6 +50,8 @@ export interface FaultEngine {
   standing<T extends FaultType>(type: T, method: string, transport: Transport): FaultStrike<T> | undefined;
   /** Milliseconds until the bucket holds `calls` again. 0: taken. */
   takeRate(id: string, calls: number): number;
+  /** Milliseconds until this many calls are done, waiting for free slots included. */
+  takeSlots(id: string, calls: number): number;
 }
 
 function matchesMethod(patterns: readonly string[] | undefined, method: string): boolean {
@@ -85,6 +89,7 @@ export function createFaultEngine(deps: { clock: Clock; random: Random }): Fault
         struck: 0,
         tokens: fault.type === 'rate-limit' ? (fault.burst ?? fault.callsPerSecond) : 0,
         filledAt: clock.monotonic(),
+        freeAt: fault.type === 'capacity' ? new Array<number>(fault.slots).fill(0) : [],
         anchor: undefined,
       };
     });
@@ -157,6 +162,21 @@ export function createFaultEngine(deps: { clock: Clock; random: Random }): Fault
           matchesMethod(fault.methods, method),
       );
       return entry !== undefined && isOpen(entry, now) ? toStrike<T>(entry) : undefined;
+    },
+    takeSlots(id, wanted) {
+      const entry = all.find((candidate) => candidate.id === id);
+      if (entry?.fault.type !== 'capacity') return 0;
+      const { freeAt } = entry;
+      const now = clock.monotonic();
+      let last = now;
+      for (let call = 0; call < wanted; call++) {
+        let first = 0;
+        for (let slot = 1; slot < freeAt.length; slot++)
+          if ((freeAt[slot] as number) < (freeAt[first] as number)) first = slot;
+        freeAt[first] = Math.max(now, freeAt[first] as number) + entry.fault.ms;
+        last = Math.max(last, freeAt[first] as number);
+      }
+      return last - now;
     },
     takeRate(id, wanted) {
       const entry = all.find((candidate) => candidate.id === id);

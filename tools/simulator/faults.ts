@@ -44,6 +44,16 @@ export const faultSchema = z.discriminatedUnion('type', [
     ...common,
   }),
   z.strictObject({
+    type: z.literal('capacity'),
+    slots: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .describe('Calls that it works on at once; the rest wait and are never refused.'),
+    ms: milliseconds.describe('How long one call takes.'),
+    ...common,
+  }),
+  z.strictObject({
     type: z.literal('error'),
     code: z.int().default(-32000),
     message: z.string().default('injected failure'),
@@ -115,6 +125,7 @@ export const faultListSchema = z.array(faultSchema).max(64);
 /** Faults that strike the exchange as a whole; all others strike single calls. */
 export const EXCHANGE_FAULTS: ReadonlySet<FaultType> = new Set<FaultType>([
   'latency',
+  'capacity',
   'http-error',
   'too-many-requests',
   'timeout',

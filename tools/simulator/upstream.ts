@@ -339,10 +339,10 @@ export function createUpstream(deps: {
 
       const strikes = faults.strikeExchange(methods, transport);
       let delay = 0;
-      for (const { fault } of strikes) {
-        if (fault.type !== 'latency') continue;
+      for (const { id, fault } of strikes) {
+        if (fault.type !== 'latency' && fault.type !== 'capacity') continue;
         stats.fault(fault.type);
-        delay += latencyMs(fault);
+        delay += fault.type === 'latency' ? latencyMs(fault) : faults.takeSlots(id, items.length);
       }
       if (delay > 0) await clock.sleep(delay, signal);
       return (
