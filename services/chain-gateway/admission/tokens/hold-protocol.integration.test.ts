@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createTestRedis, type TestRedis } from '../../../../tools/testing/test-redis.ts';
 import type { RpcFailure } from '../../rpc/outcome.ts';
 import { createTokenLedgerFixture, type TokenLedgerFixture } from '../../testing/token-ledger-fixture.ts';
@@ -12,6 +12,8 @@ const taken = (result: Hold | RpcFailure): Hold => {
 };
 const reasonOf = (result: Hold | RpcFailure): string =>
   'ok' in result ? String(JSON.parse(result.data ?? '{}').reason) : 'held';
+
+jest.setTimeout(60_000);
 
 describe('the hold protocol on real Redis and Postgres', () => {
   let redis: TestRedis;

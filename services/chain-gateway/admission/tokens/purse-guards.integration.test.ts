@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createLogger } from '../../../../lib/log.ts';
 import { createTestRedis, type TestRedis } from '../../../../tools/testing/test-redis.ts';
 import { createPurse, type Purse, type PurseHold, type PurseLoad } from './purse.ts';
@@ -189,6 +189,8 @@ async function firstBroken(
   }
   return undefined;
 }
+
+jest.setTimeout(60_000);
 
 describe('the guards of the purse', () => {
   let redis: TestRedis;

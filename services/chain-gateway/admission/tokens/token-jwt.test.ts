@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createLogger } from '../../../../lib/log.ts';
 import { createSeededRandom } from '../../../../lib/random.ts';
 import {
@@ -24,6 +24,8 @@ function memoryStore(): KeyStore {
     },
   };
 }
+
+jest.setTimeout(60_000);
 
 describe('call tokens as JWTs', () => {
   let clock: ManualClock;

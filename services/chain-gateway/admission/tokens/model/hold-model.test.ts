@@ -1,5 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { BUDGETS, explore, type Mishaps, MODEL_GUARDS, type ModelGuard } from './hold-model.ts';
+
+// A second each on a machine that has nothing else to do.
+jest.setTimeout(180_000);
 
 /** Together with every order of the steps of three calls on two replicas. */
 const WORLDS: readonly [string, Mishaps][] = [
