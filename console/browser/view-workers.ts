@@ -6,6 +6,9 @@ import { data, type Topics } from './topics.ts';
 
 type Pool = Extract<Topics['pools'], { kubernetes: true }>['pools'][number];
 
+/** Conditions that are bad news when they hold; all others are when they do not. */
+const BAD_WHEN_TRUE = new Set(['ScalingLimited', 'ScaleContested']);
+
 function poolCard(pool: Pool): Element {
   const { metadata, spec, status } = pool;
   const { decision } = status;
@@ -13,7 +16,7 @@ function poolCard(pool: Pool): Element {
   const fact = (label: string, value: string): Element =>
     h('div', {}, h('dt', {}, label), h('dd', {}, value));
   const troubled = status.conditions.filter(({ type, status: is }) =>
-    type === 'Ready' ? is === 'False' : type.startsWith('Not') && is === 'True',
+    BAD_WHEN_TRUE.has(type) ? is === 'True' : is === 'False',
   );
   return h(
     'article',

@@ -166,7 +166,7 @@ describe('tracing', () => {
     const { all, sdk } = JSON.parse(output) as { all: number; sdk: string[] };
     expect(all).toBeGreaterThan(50);
     expect(sdk).toEqual([]);
-  });
+  }, 180_000);
 
   it('reads the headers of the endpoint as OpenTelemetry writes them', () => {
     expect(otlpHeaders.parse('authorization=Basic%20abc,x-scope=a=b')).toEqual({

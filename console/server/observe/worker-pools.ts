@@ -45,6 +45,14 @@ const poolSchema = z.looseObject({
 });
 const listSchema = z.object({ items: z.array(poolSchema) });
 
+interface TlsOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
 export type WorkerPool = z.output<typeof poolSchema>;
 
 export interface PoolReader {
@@ -74,7 +82,7 @@ export function createPoolReader(options: {
       // Read anew each time: tokens and certificates of pods are rotated under us.
       const tls: Record<string, unknown> & { headers?: Record<string, string> } = {};
       await kubeConfig.applyToHTTPSOptions(tls as never);
-      const { ca, cert, key } = tls as { ca?: string; cert?: string; key?: string };
+      const { ca, cert, key, servername, rejectUnauthorized } = tls as TlsOptions;
       const material = [ca, cert, key].map(String).join('\n');
       if (agent === undefined || made !== material) {
         void agent?.close();
@@ -85,6 +93,8 @@ export function createPoolReader(options: {
             ...(ca ? { ca } : {}),
             ...(cert ? { cert } : {}),
             ...(key ? { key } : {}),
+            ...(servername ? { servername } : {}),
+            ...(rejectUnauthorized === false ? { rejectUnauthorized } : {}),
           },
         });
         made = material;
