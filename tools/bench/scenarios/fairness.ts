@@ -42,7 +42,7 @@ export const fairness: BenchScenario = {
           ...quiet,
           headers: await callerHeaders('user', noise),
           ratePerSecond: QUIET * NOISE,
-          connections: 1_024,
+          connections: 512,
           mix: { kind: 'unique', seed: ++seed },
         }),
       ]);

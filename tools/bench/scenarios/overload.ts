@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { describeFailures } from '../load/run-load.ts';
 import type { BenchScenario } from '../scenario.ts';
 import { sleep } from '../stage.ts';
 import { busyProvider } from './callers.ts';
@@ -9,11 +9,7 @@ const SERVICE_MS = 100;
 const CAPACITY = (PROVIDERS * SLOTS * 1_000) / SERVICE_MS;
 const TIMES = 10;
 const SLICE_MS = 100;
-
-async function residentMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
-}
+const MEGABYTE = 1_048_576;
 
 /** Ten times as much as providers can do, and then half of it. */
 export const overload: BenchScenario = {
@@ -23,7 +19,7 @@ export const overload: BenchScenario = {
     const durationMs = quick ? 10_000 : 30_000;
     const upstreams = await stage.upstreams(PROVIDERS, { faults: busyProvider(SLOTS, SERVICE_MS) });
     const gateway = await stage.gateway(upstreams);
-    const shape = { url: gateway.url, connections: 2_048 } as const;
+    const shape = { url: gateway.url, connections: 512 } as const;
     await stage.load({
       ...shape,
       ratePerSecond: CAPACITY / 2,
@@ -38,9 +34,9 @@ export const overload: BenchScenario = {
       mix: { kind: 'unique', seed: 2 },
     });
     await sleep(2_000 + durationMs * 0.2);
-    const early = await residentMb(gateway.pid);
+    const early = gateway.usage().residentBytes / MEGABYTE;
     await sleep(durationMs * 0.7);
-    const late = await residentMb(gateway.pid);
+    const late = gateway.usage().residentBytes / MEGABYTE;
     const during = await flood;
     const after = await stage.load({
       ...shape,
@@ -57,7 +53,7 @@ export const overload: BenchScenario = {
         unit: '%',
         value: (during.ok * 100_000) / durationMs / CAPACITY,
         aim: { min: 90 },
-        note: `${during.ok} answered, ${during.failed} refused`,
+        note: `${during.ok} answered; ${describeFailures(during).join(', ')}`,
       },
       { name: 'p99 of answers', unit: 'ms', value: during.latency.p99 },
       {
