@@ -21,6 +21,11 @@ const CHECKS: readonly Check[] = [
   { name: 'types', command: ['tsc', '-p', '.', '--noEmit'], cure: 'fix the types' },
   { name: 'page types', command: ['tsc', '-p', 'console/browser', '--noEmit'], cure: 'fix the types' },
   {
+    name: 'k6 types',
+    command: ['tsc', '-p', 'loadtests', '--noEmit'],
+    cure: 'fix the types of the load tests',
+  },
+  {
     name: 'lint',
     command: ['biome', 'ci', '--colors=off', '--reporter=concise', '.'],
     cure: 'biome check --write .',
