@@ -4,7 +4,8 @@
 apiVersion: batch/v1
 kind: Job
 metadata:
-  {{- include "rejuve.metadata" (merge (dict "annotations" (dict "helm.sh/hook" .hook "helm.sh/hook-weight" (toString .weight) "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded")) .) | nindent 2 }}
+  {{- /* A Helm that knows the last annotation (3.18) prints why it failed. */}}
+  {{- include "rejuve.metadata" (merge (dict "annotations" (dict "helm.sh/hook" .hook "helm.sh/hook-weight" (toString .weight) "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" "helm.sh/hook-output-log-policy" "hook-failed")) .) | nindent 2 }}
 spec:
   backoffLimit: 2
   activeDeadlineSeconds: {{ .deadline | default 300 }}
