@@ -12,12 +12,13 @@ import { createRelease } from './release.ts';
 import { type Figure, OUTPUT, type Outcome, type Result, totalsLine, writeResults } from './results.ts';
 import { openTarget, type Target, TargetError } from './target.ts';
 
-const USAGE = `Usage: make e2e [ARGS="--only NAME[,NAME] --skip NAME --rate N --keep"]
+const USAGE = `Usage: make e2e [ARGS="--only NAME[,NAME] --skip NAME --assume NAME --rate N --keep"]
 
 Proves the platform on a real cluster: the one of KUBECONFIG (with IMAGE_REGISTRY=ghcr.io/you or kind[:NAME]), else one
 that is started on this machine (Linux, root). Each check says what it measured; output/e2e/report.html has the plots.
   --only   these checks, and those they need
   --skip   not these
+  --assume take these for passed: with --keep, a release can be worked on without installing it again
   --rate   requests a second of the steady load (20)
   --keep   leave the release and the cluster running at the end
 
@@ -86,8 +87,13 @@ const LAST: ReadonlySet<string> = new Set(['uninstall', 'cluster-down']);
 /** Minutes that the run may take, the building of programs included; checks that would begin later are skipped. */
 const BUDGET_MINUTES = Number(process.env.E2E_MINUTES || 120);
 
-async function runChecks(checks: readonly Check[], context: Context, results: Result[]): Promise<void> {
-  const passed = new Set<string>();
+async function runChecks(
+  checks: readonly Check[],
+  context: Context,
+  results: Result[],
+  assumed: readonly string[],
+): Promise<void> {
+  const passed = new Set<string>(assumed);
   for (const check of checks) {
     const { id, title } = check;
     const from = performance.now();
@@ -125,6 +131,7 @@ async function run(): Promise<number> {
     options: {
       only: { type: 'string', multiple: true },
       skip: { type: 'string', multiple: true },
+      assume: { type: 'string', multiple: true },
       rate: { type: 'string' },
       keep: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
@@ -138,7 +145,8 @@ async function run(): Promise<number> {
     list?.flatMap((text) => text.split(',')).map((text) => text.trim());
   const rate = Number(options.rate ?? 20);
   if (!(rate > 0)) throw new UsageError(`--rate wants a number of requests a second, not "${options.rate}"`);
-  let checks = choose(names(options.only), names(options.skip) ?? []);
+  const assumed = names(options.assume) ?? [];
+  let checks = choose(names(options.only), [...(names(options.skip) ?? []), ...assumed]);
   if (options.keep) checks = checks.filter(({ id }) => !['uninstall', 'cluster-down'].includes(id));
 
   const outcome = {
@@ -189,9 +197,9 @@ async function run(): Promise<number> {
         }),
     };
     const first = checks.filter(({ id }) => id === 'cluster');
-    await runChecks(first, context, outcome.results);
+    await runChecks(first, context, outcome.results, assumed);
     await loaded();
-    await runChecks(checks.slice(first.length), context, outcome.results);
+    await runChecks(checks.slice(first.length), context, outcome.results, assumed);
   } finally {
     target.close();
   }

@@ -18,7 +18,7 @@ export const options = {
       // Ended by a signal when the check is over.
       duration: '30m',
       gracefulStop: '15s',
-      preAllocatedVUs: 30,
+      preAllocatedVUs: 100,
       maxVUs: 200,
     },
   },
