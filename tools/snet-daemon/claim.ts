@@ -5,6 +5,9 @@ import { sendTransactions } from '../../contracts/send-transactions.ts';
 import { mpe } from './chain.ts';
 import type { StandInDaemon } from './daemon.ts';
 
+/** More than a claim takes. */
+const CLAIM_GAS = 300_000n;
+
 /** Claims what a channel owes, as its recipient does: the daemon raises the nonce, then the contract does. */
 export async function claimChannel(options: {
   daemon: StandInDaemon;
@@ -26,6 +29,7 @@ export async function claimChannel(options: {
       {
         label: `claim channel ${channelId}`,
         nonce: Number(await client.request<Hex>('eth_getTransactionCount', [from.address, 'pending'])),
+        gasLimit: CLAIM_GAS,
         to: daemon.context.settings.mpeAddress as Hex,
         data: mpe.encodeFunctionData('channelClaim', [channelId, amount, amount, v, r, s, close]) as Hex,
       },

@@ -15,7 +15,7 @@ import { listSignatures } from './store/signature-store.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 /** Kills in each mode; SNET_KILLS=200 for the long proof. */
-const KILLS = Number(process.env.SNET_KILLS ?? 8);
+const KILLS = Number(process.env.SNET_KILLS ?? 3);
 const REPLICAS = 3;
 const PRICE = 10n;
 
@@ -29,7 +29,7 @@ describe.each(['escrow', 'prepaid'] as const)('three gateways that are killed at
     world = await createSnetFixture();
     keeper = await world.replica({ service: { payment: [mode] } });
     channel = await world.openChannel(keeper);
-  });
+  }, 180_000);
   afterAll(() => world.close());
 
   function start(): ChildProcess {

@@ -12,7 +12,7 @@ describe('calls to a SingularityNET service', () => {
     world = await createSnetFixture();
     gateway = await world.replica();
     channel = await world.openChannel(gateway);
-  });
+  }, 180_000);
   afterAll(() => world.close());
 
   const json = ({ method, message }: CallResult): Record<string, unknown> =>

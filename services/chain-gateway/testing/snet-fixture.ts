@@ -23,6 +23,9 @@ import { createGatewayFixture, type GatewayFixture } from './gateway-fixture.ts'
 export const paymentAccount = devAccount(8);
 const recipient = devAccount(DEV_SERVICE.recipientAccount);
 
+/** Four transactions with their confirmations, on a machine that may do other things as well. */
+const OPEN_TIMEOUT_MS = 150_000;
+
 export interface Replica {
   readonly snet: Snet;
   readonly metrics: Metrics;
@@ -150,7 +153,7 @@ export async function createSnetFixture(daemonOptions: Partial<DaemonOptions> = 
             ...more,
           }),
         async close() {
-          replicas.delete(replica);
+          if (!replicas.delete(replica)) return;
           await snet.close();
           await postgres.close();
         },
@@ -161,10 +164,10 @@ export async function createSnetFixture(daemonOptions: Partial<DaemonOptions> = 
     async openChannel(replica) {
       const group = replica.snet.directory.groups()[0];
       if (!group) throw new Error('no group');
-      for (const deadline = Date.now() + 30_000; ; ) {
+      for (const deadline = Date.now() + OPEN_TIMEOUT_MS; ; ) {
         const channel = await replica.snet.keeper.channelOf(group);
         if (channel.channelId !== undefined && channel.chainValue > 0n) return channel;
-        if (Date.now() > deadline) throw new Error('the channel was not opened in 30 s');
+        if (Date.now() > deadline) throw new Error(`the channel was not opened in ${OPEN_TIMEOUT_MS} ms`);
         await systemClock.sleep(50);
       }
     },
