@@ -43,6 +43,16 @@ describe('a fair queue', () => {
     expect(hopper).toBeLessThanOrEqual(5);
   });
 
+  it('counts from the present for one who was served long ago and comes back', () => {
+    const queue = createFairQueue<FairItem>();
+    for (let i = 0; i < 300; i++) queue.push(item('busy'));
+    queue.push(item('saver'));
+    for (let i = 0; i < 100; i++) next(queue);
+    for (let i = 0; i < 100; i++) queue.push(item('saver'));
+    const order = Array.from({ length: 20 }, () => next(queue).flow);
+    expect(order.filter((flow) => flow === 'saver').length).toBeLessThanOrEqual(11);
+  });
+
   it('goes by deadline inside a flow', () => {
     const queue = createFairQueue<FairItem>();
     for (const deadlineAt of [500, 100, 300, 200, 400]) queue.push(item('a', { deadlineAt }));
