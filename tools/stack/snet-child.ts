@@ -49,6 +49,15 @@ export function writeSnetFile({ ports, stateDir }: PlanInput): string {
   const key = join(folder, 'signer-snet.key');
   writePrivateFile(key, `${PAYMENT_SIGNER.privateKey}\n`);
   const { daemon, recipientAccount } = DEV_SERVICE;
+  const service = {
+    endpoints: [local(ports['snet-daemon'])],
+    protos: [EXAMPLE_PROTO],
+    price: daemon.price.toString(),
+    prices: Object.fromEntries(
+      Object.entries(daemon.prices).map(([method, price]) => [method, price.toString()]),
+    ),
+    concurrency: 256,
+  };
   const config = {
     sender: { pool: 'treasury', address: DEV_POOLS.treasury.address },
     signer: { type: 'private-key-file', file: key },
@@ -72,15 +81,9 @@ export function writeSnetFile({ ports, stateDir }: PlanInput): string {
           },
         },
         services: {
-          [daemon.serviceId]: {
-            endpoints: [local(ports['snet-daemon'])],
-            protos: [EXAMPLE_PROTO],
-            price: daemon.price.toString(),
-            prices: Object.fromEntries(
-              Object.entries(daemon.prices).map(([method, price]) => [method, price.toString()]),
-            ),
-            payment: ['prepaid', 'escrow'],
-          },
+          [daemon.serviceId]: { ...service, payment: ['prepaid', 'escrow'] },
+          // The same, paid call by call: to see the difference.
+          [`${daemon.serviceId}-by-call`]: { ...service, payment: ['escrow'] },
         },
       },
     },

@@ -53,6 +53,7 @@ const start: State = {
   faults: 0,
 };
 
+const larger = (a: bigint, b: bigint): bigint => (b > a ? b : a);
 const text = (state: State): string =>
   JSON.stringify(state, (_key, value) => (typeof value === 'bigint' ? `${value}n` : value));
 
@@ -112,7 +113,7 @@ function* next(state: State, rules: Rules): Generator<State> {
               {
                 open: decision.amount,
                 usurped: state.usurped || writer.fence !== state.fence,
-                signed: decision.amount > state.signed ? decision.amount : state.signed,
+                signed: larger(decision.amount, state.signed),
               },
             );
         }
