@@ -18,6 +18,7 @@ import { providerDies } from './scenarios/provider-dies.ts';
 import { queueHop } from './scenarios/queue-hop.ts';
 import { rateLimited } from './scenarios/rate-limited.ts';
 import { slowTail } from './scenarios/slow-tail.ts';
+import { snet } from './scenarios/snet.ts';
 import { throughput } from './scenarios/throughput.ts';
 import { createStage } from './stage.ts';
 
@@ -36,6 +37,7 @@ const SCENARIOS: readonly BenchScenario[] = [
   queueHop,
   autoscaling,
   callTokens,
+  snet,
 ];
 
 const HELP = `Measures the chain gateway against its aims, on this machine, over loopback.
