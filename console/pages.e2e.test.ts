@@ -23,6 +23,7 @@ const VIEWS = [
   'notifications',
   'workers',
   'cost',
+  'flags',
   'explain',
   'audit',
 ];
@@ -46,7 +47,7 @@ if (executable === undefined) console.warn(`pages in a real browser: ${NO_CHROMI
     const { urls, credentials } = platform.access.state;
     url = urls.console as string;
     password = credentials.consolePassword as string;
-  }, 240_000);
+  }, 480_000);
   afterAll(async () => {
     delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
     await browser?.close();

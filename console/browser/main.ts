@@ -9,6 +9,7 @@ import { data } from './topics.ts';
 import { audit, loadAudit } from './view-audit.ts';
 import { cost } from './view-cost.ts';
 import { explain, explainId } from './view-explain.ts';
+import { flags } from './view-flags.ts';
 import { notifications } from './view-notifications.ts';
 import { overview, troubles } from './view-overview.ts';
 import { providers } from './view-providers.ts';
@@ -30,6 +31,7 @@ const VIEWS: readonly View[] = [
   { name: 'notifications', title: 'Notifications', draw: notifications },
   { name: 'workers', title: 'Workers', draw: workers },
   { name: 'cost', title: 'Cost', draw: cost },
+  { name: 'flags', title: 'Flags', draw: flags },
   { name: 'explain', title: 'Explain', draw: explain, still: true },
   { name: 'audit', title: 'Audit', draw: audit, still: true },
 ];

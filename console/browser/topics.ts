@@ -1,3 +1,4 @@
+import type { FlagsView } from '../server/observe/flag-board.ts';
 import type { FlowView } from '../server/observe/flow-board.ts';
 import type { ServiceView } from '../server/observe/service-board.ts';
 import type { SloView } from '../server/observe/slo-board.ts';
@@ -12,6 +13,7 @@ type Answer<F extends (...args: never[]) => unknown> = Awaited<ReturnType<F>>;
 export interface Topics {
   readonly services: readonly ServiceView[];
   readonly flows: FlowView;
+  readonly flags: FlagsView;
   readonly slo: readonly SloView[];
   readonly providers: Answer<GatewayClient['providers']>;
   readonly transactions: {

@@ -21,9 +21,10 @@ import type { consoleConfig } from './config.ts';
 import { type ConsoleDatabase, migrations, SCHEMA } from './database.ts';
 import { explainRoute } from './explain.ts';
 import { createLive, type Topic } from './live.ts';
+import { flagsOf } from './observe/flag-board.ts';
 import { createFlowBoard } from './observe/flow-board.ts';
 import { createPrometheus } from './observe/prometheus.ts';
-import { createSampler } from './observe/sampler.ts';
+import { createSampler, type Round } from './observe/sampler.ts';
 import { createServiceBoard } from './observe/service-board.ts';
 import { createSloBoard, withPrometheus } from './observe/slo-board.ts';
 import { createPoolReader } from './observe/worker-pools.ts';
@@ -78,6 +79,7 @@ export async function startConsole(
   const services = createServiceBoard();
   const flows = createFlowBoard();
   const slos = createSloBoard();
+  let latest: Round | undefined;
   const targets =
     config.CONSOLE_TARGETS.length > 0
       ? config.CONSOLE_TARGETS
@@ -92,6 +94,7 @@ export async function startConsole(
       services.add(round);
       flows.add(round);
       slos.add(round);
+      latest = round;
     },
   });
   const prometheus =
@@ -112,6 +115,7 @@ export async function startConsole(
       everyMs: config.CONSOLE_SAMPLE_MS,
       load: () => (prometheus === undefined ? slos.view() : withPrometheus(slos.view(), prometheus)),
     },
+    { name: 'flags', everyMs: config.CONSOLE_SAMPLE_MS, load: () => flagsOf(latest) },
     { name: 'providers', everyMs: 3_000, load: () => gateway.providers() },
     {
       name: 'transactions',

@@ -22,6 +22,8 @@ const SHOWN = [
   'notifications_created_total',
   'deliveries_total',
   'notification_streams',
+  'feature_flag_value',
+  'feature_flags_file_mistakes',
   'rpcworkerpool_oldest_job_age_seconds',
   'rpcworkerpool_objective_seconds',
 ] as const;

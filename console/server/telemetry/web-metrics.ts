@@ -19,6 +19,7 @@ export const VIEWS = [
   'notifications',
   'workers',
   'cost',
+  'flags',
   'explain',
   'audit',
 ] as const;
