@@ -114,7 +114,7 @@ export async function loadWhile(options: {
   if (result.failed > 0 || requests === 0) {
     const first = wrong.slice(0, 5).map((line) => /WRONG .*?(?="? *source=|$)/.exec(line)?.[0] ?? line);
     throw new CheckFailure(
-      [`${text}${dropped ? `, ${dropped} of them never sent` : ''}`, ...first].join('\n      '),
+      [`${text}${dropped ? `, ${dropped} more never sent` : ''}`, ...first].join('\n      '),
     );
   }
   return { ...result, text };

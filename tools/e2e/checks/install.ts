@@ -28,12 +28,15 @@ export const refusalsCheck: Check = {
   // The CRDs must be known to the API server, which is asked about names of 53 characters too.
   needs: ['install'],
   async run(context) {
+    // The last of two namespaces is the one that counts.
+    const elsewhere = ['--namespace', 'default'];
     const cases: [string, string[], RegExp][] = [
-      ['a mistyped name', ['--set', 'gateway.replica=2'], /replica/],
-      ['a word for a number', ['--set', 'gateway.replicas=two'], /replicas/],
+      ['a mistyped name', [...elsewhere, '--set', 'gateway.replica=2'], /replica/],
+      ['a word for a number', [...elsewhere, '--set', 'gateway.replicas=two'], /replicas/],
+      ['a second release in the namespace', [], /already runs a controller/],
       [
         'a missing secret',
-        ['--set', 'secrets.generate=false,secrets.existingSecret=is-not-there'],
+        [...elsewhere, '--set', 'secrets.generate=false,secrets.existingSecret=is-not-there'],
         /is-not-there/,
       ],
     ];
@@ -48,6 +51,7 @@ export const refusalsCheck: Check = {
       'install',
       long,
       CHART,
+      ...elsewhere,
       '--dry-run=server',
       '--values',
       join(CHART, 'values-dev.yaml'),
