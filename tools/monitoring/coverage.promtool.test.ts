@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BOARDS } from '../../dashboards/grafana/boards.ts';
-import { coverageGaps, coverageOf, coverageTable } from './coverage.ts';
+import { coverageGaps, coverageOf, coverageTable, patientCoverage } from './coverage.ts';
 import { type ObservedPlatform, startObservedPlatform } from './observed-platform.ts';
 
 /** Starting all of it, the demo's story and a short load test. */
@@ -23,7 +24,7 @@ describe('a real Prometheus that watches a running platform', () => {
   });
 
   it('has data for every panel that may not be empty', async () => {
-    const rows = await coverageOf(BOARDS, observed.prometheus);
+    const rows = await patientCoverage(BOARDS, observed.prometheus, sleep);
     expect(coverageTable(coverageGaps(rows))).toBe(coverageTable([]));
   });
 

@@ -12,8 +12,8 @@ export interface CoverageRow {
   readonly error: string | undefined;
 }
 
-/** Grafana chooses it by the zoom; four scrapes of a minute at least, as Grafana's own default. */
-const RATE_INTERVAL = '1m';
+/** Grafana chooses it by the zoom: at least four scrapes. Longer here, so that a busy machine that misses some has data. */
+const RATE_INTERVAL = '2m';
 
 /** What Grafana would send for this panel. */
 export const asGrafanaSends = (expr: string): string => expr.replaceAll('$__rate_interval', RATE_INTERVAL);
@@ -42,6 +42,27 @@ export async function coverageOf(
         }
       }
     }
+  }
+  return rows;
+}
+
+/** How long an empty panel is asked again: a scrape may have been missed, a recording rule may be a round behind. */
+const ASK_AGAIN_MS = 60_000;
+const ASK_EVERY_MS = 5_000;
+
+/** Asks every query, and what found nothing again for a while; a query that is wrong is not asked again. */
+export async function patientCoverage(
+  boards: readonly BoardSpec[],
+  prometheus: Pick<Prometheus, 'query'>,
+  wait: (ms: number) => Promise<unknown>,
+): Promise<CoverageRow[]> {
+  let rows = await coverageOf(boards, prometheus);
+  for (let waited = 0; waited < ASK_AGAIN_MS; waited += ASK_EVERY_MS) {
+    const empty = coverageGaps(rows).filter(({ error }) => error === undefined);
+    if (empty.length === 0) break;
+    await wait(ASK_EVERY_MS);
+    const again = await coverageOf(boards, prometheus);
+    rows = rows.map((row, index) => (row.series > 0 ? row : (again[index] as CoverageRow)));
   }
   return rows;
 }

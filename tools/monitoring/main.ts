@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { BOARDS } from '../../dashboards/grafana/boards.ts';
-import { coverageGaps, coverageOf, coverageTable } from './coverage.ts';
+import { coverageGaps, coverageTable, patientCoverage } from './coverage.ts';
 import { startObservedPlatform } from './observed-platform.ts';
 
 const OUTPUT = join(import.meta.dirname, '..', '..', 'output', 'monitoring');
@@ -27,7 +28,7 @@ async function main(): Promise<number> {
     await observed.use();
     const rules = await observed.prometheus.rules();
     const broken = rules.filter(({ health }) => health !== 'ok');
-    const rows = await coverageOf(BOARDS, observed.prometheus);
+    const rows = await patientCoverage(BOARDS, observed.prometheus, sleep);
     const gaps = coverageGaps(rows);
     mkdirSync(OUTPUT, { recursive: true });
     writeFileSync(join(OUTPUT, 'coverage.md'), coverageTable(rows));
