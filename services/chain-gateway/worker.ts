@@ -40,7 +40,8 @@ runProcess('gateway-worker', async (scope) => {
         if (!path.ready()) throw new Error('no provider is in good standing');
       },
     },
-    ...(jobs ? [jobs.readiness] : []),
+    // With both roles transactions go on without Redis, so the process stays ready.
+    ...(jobs && !roles.has('transactions') ? [jobs.readiness] : []),
   ]);
   return { log, drainTimeoutMs: config.DRAIN_TIMEOUT_MS, drainDelayMs: config.DRAIN_DELAY_MS };
 });
