@@ -73,6 +73,8 @@ export interface SnetDeps {
 
 /** How long the keeper waits for a channel that calls are using. */
 const COMPARE_TIMEOUT_MS = 5_000;
+/** The events of a channel since its contract exist are many; what they add up to changes rarely. */
+const CHAIN_COMPARE_MS = 600_000;
 /** Methods that could not be learned are asked for again after this. */
 const RETRY_METHODS_MS = 5_000;
 
@@ -133,8 +135,17 @@ export async function createSnet(deps: SnetDeps): Promise<Snet> {
     directory
       .groups()
       .find((g) => g.org === channel.org && g.id === channel.groupId && g.recipient === channel.recipient);
-  const statement = (channel: string): Promise<ChannelStatement> =>
-    compareChannel({ postgres, mpe, fromBlock: mpeContract.deployedBlock, askDaemon }, channel);
+  const statement = (channel: string, chain = true): Promise<ChannelStatement> =>
+    compareChannel({ postgres, mpe, fromBlock: mpeContract.deployedBlock, askDaemon }, channel, { chain });
+  /** When the events of a channel were last held against the books, monotonic. */
+  const chainRead = new Map<string, number>();
+  async function compare(channel: Channel): Promise<bigint> {
+    const now = clock.monotonic();
+    const due = now - (chainRead.get(channel.id) ?? Number.NEGATIVE_INFINITY) > CHAIN_COMPARE_MS;
+    const { drift } = await statement(channel.id, due);
+    if (due) chainRead.set(channel.id, now);
+    return drift.total;
+  }
 
   const keeper = createChannelKeeper({
     ...{ postgres, mpe, clock, random, log, metrics },
@@ -158,7 +169,7 @@ export async function createSnet(deps: SnetDeps): Promise<Snet> {
     confirmations: deps.confirmations,
     fromBlock: mpeContract.deployedBlock,
     isKeeper: deps.isKeeper,
-    compare: async (channel) => (await statement(channel.id)).drift.total,
+    compare,
   });
   const channelOf = async (call: PayableCall): Promise<string> =>
     (await keeper.channelOf(call.service.group)).id;

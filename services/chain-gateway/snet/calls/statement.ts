@@ -94,8 +94,13 @@ export interface StatementDeps {
 /**
  * Holds the books against the daemon and the contract. The daemon is asked between two looks at our own books, so calls
  * that end meanwhile are no difference: what it counts must lie between what had ended before and what had begun after.
+ * @param options.chain also reads every event of the channel; many blocks on an old one
  */
-export async function compareChannel(deps: StatementDeps, id: string): Promise<ChannelStatement> {
+export async function compareChannel(
+  deps: StatementDeps,
+  id: string,
+  options: { chain: boolean } = { chain: true },
+): Promise<ChannelStatement> {
   const { postgres, mpe } = deps;
   const before = await prepaidBooks(postgres.db, id);
   await deps.askDaemon(await readChannel(postgres.db, id));
@@ -121,8 +126,8 @@ export async function compareChannel(deps: StatementDeps, id: string): Promise<C
 
   let chain = { deposited: 0n, claimed: 0n, value: channel.chainValue };
   let chainDrift = 0n;
-  if (channel.channelId !== undefined && channel.chainBlock !== undefined) {
-    const flows = await mpe.flows(channel.channelId, deps.fromBlock, channel.chainBlock);
+  if (options.chain && channel.channelId !== undefined && channel.chainBlock !== undefined) {
+    const flows = await mpe.flows(channel.channelId, channel.sender, deps.fromBlock, channel.chainBlock);
     chain = { deposited: flows.deposited, claimed: flows.claimed, value: channel.chainValue };
     for (const { nonce, amount } of flows.claims) {
       const ours = await highestSigned(postgres.db, id, nonce);

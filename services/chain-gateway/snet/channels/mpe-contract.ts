@@ -42,7 +42,7 @@ export interface MpeContract {
     toBlock: number;
   }): Promise<{ channelId: bigint; signer: string }[]>;
   /** What came into a channel and what left it, by the events of the contract. */
-  flows(id: bigint, fromBlock: number, toBlock: number): Promise<ChannelFlows>;
+  flows(id: bigint, sender: string, fromBlock: number, toBlock: number): Promise<ChannelFlows>;
   /** What an owner has in the contract outside of channels. */
   freeBalance(owner: string): Promise<bigint>;
 }
@@ -139,9 +139,9 @@ export function createMpeContract(deps: {
           : [],
       );
     },
-    async flows(id, fromBlock, toBlock) {
+    async flows(id, sender, fromBlock, toBlock) {
       const [opens, changes] = await Promise.all([
-        logs([topic('ChannelOpen')], fromBlock, toBlock),
+        logs([topic('ChannelOpen'), word(sender)], fromBlock, toBlock),
         logs([['ChannelAddFunds', 'ChannelClaim'].map(topic), word(id)], fromBlock, toBlock),
       ]);
       const flows = { deposited: 0n, claimed: 0n, returned: 0n, claims: [] as ChannelFlows['claims'] };

@@ -24,9 +24,6 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
   504: status.DEADLINE_EXCEEDED,
 };
 const LAST_GRPC_STATUS = 16;
-/** Beyond the largest message of any service, so that the service's own limit is what callers hear. */
-const MAX_BODY_BYTES = 268_435_456 + 1024;
-
 const grpcStatusOf = (error: AppError): number => {
   const own = error.extra?.grpcStatus;
   if (typeof own === 'number' && own > 0 && own <= LAST_GRPC_STATUS) return own;
@@ -69,6 +66,7 @@ export function mountGrpcWeb(deps: {
       if (!principal)
         throw new AppError('unauthenticated', 'Send credentials: Authorization: Bearer <token>.');
       const { org, service, grpcService, method } = req.params as Record<string, string>;
+      const { maxMessageBytes } = snet.directory.find(org as string, service as string).settings;
       const caller = callerOf(req.headers, principal, clock);
       const result = await snet.calls.call({
         ...caller,
@@ -76,7 +74,7 @@ export function mountGrpcWeb(deps: {
         service: service as string,
         method: `${grpcService}/${method}`,
         timeoutMs: timeoutMs(req.get('grpc-timeout')) ?? caller.timeoutMs,
-        body: { bytes: await readBody(req, text) },
+        body: { bytes: await readBody(req, text, maxMessageBytes) },
         idempotencyKey: undefined,
         signal: gone.signal,
         onMessage: (message) => write(dataFrame(message)),
@@ -105,13 +103,20 @@ export function mountGrpcWeb(deps: {
   };
 }
 
-async function readBody(req: Request, text: boolean): Promise<Buffer> {
+/** A frame's header, and a third more for Base64. */
+const frameLimit = (maxMessageBytes: number, text: boolean): number =>
+  Math.ceil((maxMessageBytes + 8) * (text ? 4 / 3 : 1));
+
+async function readBody(req: Request, text: boolean, maxMessageBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES)
-      throw new AppError('body_too_large', `The body may have at most ${MAX_BODY_BYTES} bytes.`);
+    if (size > frameLimit(maxMessageBytes, text))
+      throw new AppError(
+        'body_too_large',
+        `This service takes messages of at most ${maxMessageBytes} bytes.`,
+      );
     chunks.push(chunk);
   }
   const bytes = Buffer.concat(chunks);
