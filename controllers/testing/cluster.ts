@@ -77,7 +77,12 @@ export async function startTestCluster(
   options: Parameters<typeof startControlPlane>[0] = { controllers: [] },
 ): Promise<TestCluster> {
   const plane = await startControlPlane(options);
-  const admin = clientFor(plane.kubeconfigFor({ name: 'test-admin', groups: ['system:masters'] }));
+  // A busy machine is slow, not wrong.
+  const admin = clientFor(
+    plane.kubeconfigFor({ name: 'test-admin', groups: ['system:masters'] }),
+    undefined,
+    30_000,
+  );
   for (const crd of customResourceDefinitions()) await admin.apply(CRDS, crd, { fieldManager: 'test' });
   await eventually(async () => {
     const { items } = await admin.list(CRDS, {});
@@ -230,7 +235,7 @@ export const healthyProbe = (chainId: number, head = 100): Awaited<ReturnType<Pr
 });
 
 /** Tries until it does not throw; throws the last error when the time is over. */
-export async function eventually<T>(check: () => Promise<T>, timeoutMs = 15_000): Promise<T> {
+export async function eventually<T>(check: () => Promise<T>, timeoutMs = 60_000): Promise<T> {
   const deadline = clock.monotonic() + timeoutMs;
   for (;;) {
     try {
