@@ -27,7 +27,7 @@ const VIEWS = [
   'explain',
   'audit',
 ];
-const WAIT = { timeout: 30_000 };
+const WAIT = { timeout: 60_000 };
 
 jest.setTimeout(180_000);
 
@@ -339,8 +339,10 @@ if (executable === undefined) console.warn(`pages in a real browser: ${NO_CHROMI
       ]) {
         await page.goto(`${api()}/docs${path}`);
         // A reference repeats one template a hundred times; axe needs a minute for all of them.
-        const parts = path.startsWith('/reference') ? ['header', '.menu', '.operation:first-of-type'] : [];
-        expect({ path, findings: await seriousFindings(page, parts) }).toEqual({ path, findings: [] });
+        await page.evaluate(
+          "document.querySelectorAll('.operation').forEach((one, index) => { if (index > 5) one.remove(); })",
+        );
+        expect({ path, findings: await seriousFindings(page) }).toEqual({ path, findings: [] });
         expect({ path, sideways: (await sidewaysPixels(page)) <= 0 }).toEqual({ path, sideways: true });
       }
       expect(problems).toEqual([]);

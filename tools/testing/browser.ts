@@ -80,17 +80,14 @@ export async function startBrowser(executablePath: string): Promise<TestBrowser>
 const axeSource = (): string =>
   readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/**
- * Serious and critical findings of axe on what the page shows now, colours and layout included.
- * @param parts CSS selectors of what to look at; everything without it
- */
-export async function seriousFindings(page: Page, parts: readonly string[] = []): Promise<string[]> {
+/** Serious and critical findings of axe on what the page shows now, colours and layout included. */
+export async function seriousFindings(page: Page): Promise<string[]> {
   // By the protocol and not by a script element: the page's own policy forbids scripts of others.
   const session = await page.context().newCDPSession(page);
   try {
     await session.send('Runtime.evaluate', { expression: axeSource() });
     const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
-      expression: `axe.run(${parts.length === 0 ? 'document' : JSON.stringify({ include: parts.map((part) => [part]) })}, { resultTypes: ['violations'] }).then(({ violations }) =>
+      expression: `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
         JSON.stringify(violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
           .map(({ id, nodes }) => id + ': ' + nodes[0].html.slice(0, 200) + ' ' + (nodes[0].any[0]?.message ?? ''))))`,
       awaitPromise: true,
