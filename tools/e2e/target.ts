@@ -5,7 +5,7 @@ import { buildPrograms } from '../cluster/build.ts';
 import { developmentImages } from '../cluster/images/development-images.ts';
 import { clusterFolder, paths, readClusterState } from '../cluster/node/state.ts';
 import { createSupervisorClient } from '../cluster/node/supervisor-client.ts';
-import { bringUp, importImage } from '../cluster/node/up.ts';
+import { bringUp, importImage, makeSureItCan } from '../cluster/node/up.ts';
 import { freePort } from '../cluster/process.ts';
 import type { BuiltImage } from '../image/build.ts';
 
@@ -55,10 +55,12 @@ export function imageRoute(value: string | undefined): ImageRoute {
 
 /** Opens the cluster of KUBECONFIG, else the one of this machine, which is started when it does not run. */
 export async function openTarget(env: NodeJS.ProcessEnv, log: (line: string) => void): Promise<Target> {
-  const programs = await buildPrograms(['kubectl', 'helm'], log);
   const own = paths(clusterFolder()).kubeconfig;
-  if (env.KUBECONFIG && env.KUBECONFIG !== own)
-    return givenTarget(env.KUBECONFIG, imageRoute(env.IMAGE_REGISTRY), programs);
+  const isGiven = env.KUBECONFIG !== undefined && env.KUBECONFIG !== '' && env.KUBECONFIG !== own;
+  // Before programs are built for minutes.
+  if (!isGiven) makeSureItCan({ log, install: env.INSTALL === '1' });
+  const programs = await buildPrograms(['kubectl', 'helm'], log);
+  if (isGiven && env.KUBECONFIG) return givenTarget(env.KUBECONFIG, imageRoute(env.IMAGE_REGISTRY), programs);
   await bringUp({ log, install: env.INSTALL === '1' });
   return ownTarget(own, programs, log);
 }

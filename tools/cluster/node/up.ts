@@ -93,7 +93,8 @@ export async function bringUp(options: UpOptions): Promise<ClusterState> {
   return state;
 }
 
-function makeSureItCan({ install, log }: UpOptions): void {
+/** Installs missing packages when it may. Throws {@link CannotHostError} when the machine still lacks something. */
+export function makeSureItCan({ install, log }: UpOptions): void {
   let missing = findMissing();
   if (install && missing.problems.length === 0 && missing.packages.length > 0) {
     try {
