@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { scalingPage } from '../tools/capacity/scaling-page.ts';
 import { BOARDS } from './grafana/boards.ts';
 import { compileBoard } from './grafana/compile.ts';
 import { openSlo } from './openslo.ts';
@@ -16,6 +17,7 @@ const files = (): ReadonlyMap<string, string> =>
     ['charts/rejuve-platform/files/prometheus-rules.yaml', prometheusRules()],
     ['charts/rejuve-platform/files/openslo.yaml', openSlo()],
     ['docs/slo.md', sloTable()],
+    ['docs/scaling.md', scalingPage()],
     ['docs/runbooks/README.md', runbookList()],
     ...BOARDS.map(
       (board) => [`charts/rejuve-platform/files/dashboards/${board.uid}.json`, compileBoard(board)] as const,
