@@ -16,6 +16,26 @@ const WORLDS: readonly [string, Mishaps][] = [
   ['a lease is taken back, a command is repeated', { fence: 1, repeat: 1 }],
 ];
 
+/** The least mishaps in which a guard is needed. */
+const NEEDED_WHEN: Record<ModelGuard, Mishaps> = {
+  epoch: { revoke: 1 },
+  idempotent: { repeat: 1 },
+  done: { late: 1, repeat: 1 },
+  'in-flight': {},
+  remaining: {},
+  'terminal-once': {},
+  'actual-within-held': {},
+  'fenced-stays-shut': { fence: 1 },
+  'lease-order': { fence: 1 },
+  'cumulative-load': {},
+  'post-once': { crash: 1 },
+  'post-before-drop': { crash: 1 },
+  'close-after-holds': { fence: 1, crash: 1 },
+  'close-after-posts': { fence: 1, crash: 1 },
+  room: { loss: 1, crash: 1 },
+  chunk: {},
+};
+
 describe('the hold protocol, every order of steps', () => {
   let total = 0;
   it.each(WORLDS)('keeps its promises when %s', (name, mishaps) => {
@@ -32,11 +52,10 @@ describe('the hold protocol, every order of steps', () => {
   });
 
   it.each(MODEL_GUARDS)('needs the guard "%s"', (guard: ModelGuard) => {
-    let invariant: string | undefined;
-    for (const [, mishaps] of WORLDS) {
-      for (const budget of Object.values(BUDGETS))
-        invariant ??= explore(budget, mishaps, new Set([guard])).broken?.invariant;
-    }
-    expect(invariant).toBeDefined();
+    const without = new Set([guard]);
+    const broken = Object.values(BUDGETS).some(
+      (budget) => explore(budget, NEEDED_WHEN[guard], without).broken !== undefined,
+    );
+    expect(broken).toBe(true);
   });
 });
