@@ -56,7 +56,10 @@ async function measure(
     CALL_TOKEN_CHUNK: '100000000',
     RPC_ANONYMOUS: 'true',
   };
-  const [gateway] = await Promise.all([stage.gateway(upstreams, env), stage.worker(upstreams, env)]);
+  const [gateway] = await Promise.all([
+    stage.gateway(upstreams, env),
+    stage.worker('ledger', upstreams, { ...env, WORKER_ROLES: 'transactions' }),
+  ]);
   const { origin } = new URL(gateway.url);
   const url = `${origin}/rpc/${BENCH_CHAIN_ID}`;
   const payer = Wallet.createRandom();
