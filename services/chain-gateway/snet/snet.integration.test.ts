@@ -4,9 +4,6 @@ import { createSnetFixture, type Replica, type SnetFixture } from '../testing/sn
 import type { CallResult } from './calls/call-service.ts';
 import type { Channel } from './store/channel-store.ts';
 
-// The core runs always, the rest with the other long proofs: SNET_PROOFS=1.
-const proof = process.env.SNET_PROOFS === '1' ? it : it.skip;
-
 describe('calls to a SingularityNET service', () => {
   let world: SnetFixture;
   let gateway: Replica;
@@ -60,7 +57,7 @@ describe('calls to a SingularityNET service', () => {
     expect(drift.total).toBe(0n);
   });
 
-  proof('shares one token and its credit with other gateways', async () => {
+  it('shares one token and its credit with other gateways', async () => {
     const other = await world.replica();
     const tokens = world.daemon.context.observed.counts.tokens;
     await Promise.all(
@@ -71,7 +68,7 @@ describe('calls to a SingularityNET service', () => {
     await other.close();
   });
 
-  proof('streams answers and charges once, at the end', async () => {
+  it('streams answers and charges once, at the end', async () => {
     const before = await charged();
     const seen: number[] = [];
     const { receipt } = await gateway.call(
@@ -87,7 +84,7 @@ describe('calls to a SingularityNET service', () => {
     expect(await charged()).toBe(before + 10n);
   });
 
-  proof('charges nothing when the service fails, and the books still agree with the daemon', async () => {
+  it('charges nothing when the service fails, and the books still agree with the daemon', async () => {
     const before = await charged();
     const error = await refusal(gateway.call('Infer', { query: ['shoe size'] }));
     expect(error.code).toBe('invalid_argument');
@@ -98,7 +95,7 @@ describe('calls to a SingularityNET service', () => {
     expect(drift.total).toBe(0n);
   });
 
-  proof('replays an answer for the same Idempotency-Key and charges once', async () => {
+  it('replays an answer for the same Idempotency-Key and charges once', async () => {
     const before = await charged();
     const first = await gateway.call('Say', { text: 'once' }, { idempotencyKey: 'k1' });
     const second = await gateway.call('Say', { text: 'once' }, { idempotencyKey: 'k1' });
@@ -117,7 +114,7 @@ describe('calls to a SingularityNET service', () => {
     expect(await charged()).toBe(before + 20n);
   });
 
-  proof('refuses what is not known or does not fit, each by its name, and charges nothing', async () => {
+  it('refuses what is not known or does not fit, each by its name, and charges nothing', async () => {
     const before = await charged();
     const cases: [Promise<unknown>, string, RegExp][] = [
       [gateway.call('Say', {}, { org: 'rejuvee' }), 'not_found', /did you mean rejuve\?/],
@@ -147,32 +144,29 @@ describe('calls to a SingularityNET service', () => {
     expect(await charged()).toBe(before);
   });
 
-  proof('learns the methods by reflection', async () => {
+  it('learns the methods by reflection', async () => {
     const other = await world.replica({ service: { protos: undefined, reflection: true } });
     expect((await other.call('Infer', { query: ['stress'] })).receipt.charged).toBe(25n);
     await other.close();
   });
 
-  proof(
-    'pays call by call where it is told to, in order over two gateways, and each payment exactly once',
-    async () => {
-      const [a, b] = await Promise.all([1, 2].map(() => world.replica({ service: { payment: ['escrow'] } })));
-      const { observed } = world.daemon.context;
-      const from = observed.acceptedPayments.length;
-      const results = await Promise.all(
-        [a, b].flatMap((one) => Array.from({ length: 8 }, () => (one as Replica).call('Say', {}))),
-      );
-      expect(results.every(({ receipt }) => receipt.mode === 'escrow')).toBe(true);
-      const amounts = observed.acceptedPayments.slice(from).map(({ amount }) => BigInt(amount));
-      expect(amounts.map((amount, i) => amount - (amounts[i - 1] ?? (amounts[0] as bigint) - 10n))).toEqual(
-        amounts.map(() => 10n),
-      );
-      expect((await (a as Replica).snet.statement(channel.id)).drift.total).toBe(0n);
-      for (const one of [a, b]) await one?.close();
-    },
-  );
+  it('pays call by call where it is told to, in order over two gateways, and each payment exactly once', async () => {
+    const [a, b] = await Promise.all([1, 2].map(() => world.replica({ service: { payment: ['escrow'] } })));
+    const { observed } = world.daemon.context;
+    const from = observed.acceptedPayments.length;
+    const results = await Promise.all(
+      [a, b].flatMap((one) => Array.from({ length: 8 }, () => (one as Replica).call('Say', {}))),
+    );
+    expect(results.every(({ receipt }) => receipt.mode === 'escrow')).toBe(true);
+    const amounts = observed.acceptedPayments.slice(from).map(({ amount }) => BigInt(amount));
+    expect(amounts.map((amount, i) => amount - (amounts[i - 1] ?? (amounts[0] as bigint) - 10n))).toEqual(
+      amounts.map(() => 10n),
+    );
+    expect((await (a as Replica).snet.statement(channel.id)).drift.total).toBe(0n);
+    for (const one of [a, b]) await one?.close();
+  });
 
-  proof('falls back to escrow at a daemon that sells nothing in advance', async () => {
+  it('falls back to escrow at a daemon that sells nothing in advance', async () => {
     world.daemon.set({ prepaid: false });
     const other = await world.replica({ service: { payment: ['prepaid', 'escrow'] } });
     // The credit in the database is no use there, either.
@@ -181,7 +175,7 @@ describe('calls to a SingularityNET service', () => {
     await other.close();
   });
 
-  proof('uses free calls while there are any', async () => {
+  it('uses free calls while there are any', async () => {
     const other = await world.replica({ service: { payment: ['free', 'prepaid'] } });
     const modes: string[] = [];
     for (let i = 0; i < 5; i++) modes.push((await other.call('Say', {})).receipt.mode);
@@ -189,7 +183,7 @@ describe('calls to a SingularityNET service', () => {
     await other.close();
   });
 
-  proof('takes calls from a call token and settles what was charged', async () => {
+  it('takes calls from a call token and settles what was charged', async () => {
     const ends: string[] = [];
     const account = {
       hold: async ({ units }: { units: number }) => ({
@@ -215,7 +209,7 @@ describe('calls to a SingularityNET service', () => {
     expect(await charged()).toBe(before);
   });
 
-  proof('tells by person and service what was spent', async () => {
+  it('tells by person and service what was spent', async () => {
     await gateway.call('Say', {}, { person: 'p-1' });
     await gateway.call('Infer', {}, { person: 'p-1' });
     const { statementLines } = await import('./calls/statement.ts');

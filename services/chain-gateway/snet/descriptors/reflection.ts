@@ -6,9 +6,11 @@ import { rootOfDescriptors } from './load-protos.ts';
 const { root } = protobuf.parse(`
 syntax = "proto3";
 message Request {
-  string file_by_filename = 3;
-  string file_containing_symbol = 4;
-  string list_services = 7;
+  oneof message_request {
+    string file_by_filename = 3;
+    string file_containing_symbol = 4;
+    string list_services = 7;
+  }
 }
 message Response {
   Files file_descriptor_response = 4;
