@@ -60,6 +60,9 @@ export async function startBrowser(executablePath: string): Promise<TestBrowser>
         viewport: { width, height },
         colorScheme: dark ? 'dark' : 'light',
       });
+      // A busy machine is slow, not wrong.
+      context.setDefaultTimeout(90_000);
+      context.setDefaultNavigationTimeout(90_000);
       const page = await context.newPage();
       const problems: string[] = [];
       page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
