@@ -26,6 +26,8 @@ const answers: Record<string, [number, unknown, Record<string, string>?]> = {
   '/broken': [500, { code: 'internal_error', detail: 'secret inner detail' }],
   '/html': [502, '<html>'],
 };
+/** How many more connections break before `/flaky` answers. */
+let breaks = 0;
 let server: Server;
 let client: ServiceClient;
 
@@ -36,6 +38,10 @@ beforeAll(async () => {
     const path = (req.url ?? '').split('?')[0] ?? '';
     seen.push({ url: req.url ?? '', headers: req.headers, body });
     if (path === '/base/hang') return;
+    if (path === '/base/flaky' && breaks-- > 0) {
+      req.socket.destroy();
+      return;
+    }
     const [status, answer, headers] = answers[path.replace('/base', '')] ?? [200, {}];
     res.writeHead(status, headers);
     res.end(typeof answer === 'string' ? answer : JSON.stringify(answer));
@@ -124,4 +130,22 @@ describe('createServiceClient', () => {
     });
     await nobody.close();
   });
+
+  it.each([
+    ['GET', {}, 1, true],
+    ['POST', { idempotencyKey: 'a-key-of-mine' }, 1, true],
+    ['POST', { repeatable: true }, 1, true],
+    // It may have acted: only whoever asked can know whether to ask again.
+    ['POST', {}, 1, false],
+    ['GET', {}, 2, false],
+  ] as const)(
+    '%s %j over a connection that breaks %i times is answered: %s',
+    async (method, more, times, answered) => {
+      breaks = times;
+      const asked = client.request({ method, path: '/flaky', schema: z.object({}), ...more });
+      if (answered) await expect(asked).resolves.toEqual({});
+      else await expect(asked).rejects.toMatchObject({ code: 'dependency_unavailable' });
+      breaks = 0;
+    },
+  );
 });

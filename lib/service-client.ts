@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { z } from 'zod';
 import { contextHeaders } from './context.ts';
@@ -12,6 +13,8 @@ export interface ServiceRequest<S extends z.ZodType> {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly idempotencyKey?: string;
+  /** True for a POST that may arrive twice: it only reads. GET, PUT, DELETE and whatever has an idempotency key may anyway. */
+  readonly repeatable?: boolean;
   /** What the answer must look like; an answer that does not fit is their bug and our 502-like failure. */
   readonly schema: S;
   /** Milliseconds for the whole exchange. Default 10 s. */
@@ -32,6 +35,16 @@ export interface ServiceClient {
   ping(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A connection that broke before anything was answered: a pod that was replaced, a keep-alive that ended in between. */
+const BROKEN = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_CONNECT_TIMEOUT']);
+/** Then one more try, on another connection and so perhaps on another replica, after a moment. */
+const AGAIN_AFTER_MS = 50;
+
+const mayRepeat = (request: Omit<ServiceRequest<z.ZodType>, 'schema'>): boolean =>
+  request.repeatable === true ||
+  request.idempotencyKey !== undefined ||
+  !['POST', 'PATCH'].includes(request.method);
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Answers between our services are small; a larger one is a mistake that must not fill our memory. */
@@ -130,7 +143,12 @@ export function createServiceClient(options: {
       let retryAfter: string | undefined;
       let body: unknown;
       try {
-        const answer = await send(request, signal);
+        const answer = await send(request, signal).catch(async (error: unknown) => {
+          const { code } = error as { code?: string };
+          if (signal.aborted || !mayRepeat(request) || code === undefined || !BROKEN.has(code)) throw error;
+          await sleep(AGAIN_AFTER_MS, undefined, { signal });
+          return send(request, signal);
+        });
         status = answer.statusCode;
         retryAfter = answer.headers['retry-after']?.toString();
         body = await readJson(answer.body);

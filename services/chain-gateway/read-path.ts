@@ -137,6 +137,7 @@ export function createReadPath(deps: ReadPathDeps): ReadPath {
     clock,
     rate: () => pool.totalRate(),
     typicalMs: () => pool.typicalMs(),
+    rationed: () => pool.rationed(),
     maxWaitMs: options.queueMaxWaitMs,
     onLeft: (priority, waitedMs, refusal) => rpcMetrics.leftQueue(priority, waitedMs, refusal?.reason),
   });

@@ -119,6 +119,8 @@ export function createGateway(deps: { client: ServiceClient; chainId: number }) 
         method: 'POST',
         path: `/rpc/${chainId}`,
         body,
+        // Reads, and signed transactions, which are the same twice.
+        repeatable: true,
         schema: z.unknown(),
         ...(signal ? { signal } : {}),
       }),

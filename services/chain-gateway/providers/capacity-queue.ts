@@ -53,12 +53,19 @@ export interface CapacityQueueDeps {
   /** How long providers take for a call, milliseconds: a deadline nearer than that is already lost. */
   readonly typicalMs: () => number;
   readonly maxWaitMs: number;
+  /**
+   * False while only the number of calls under way holds others back: a burst that drains by itself. Then waiting is
+   * worth {@link UNHURRIED} times as long. Default true.
+   */
+  readonly rationed?: () => boolean;
   readonly maxCalls?: number;
   readonly maxBytes?: number;
   /** A call left the queue: started (undefined), or refused. */
   readonly onLeft?: (priority: RpcPriority, waitedMs: number, refusal: QueueRefusal | undefined) => void;
 }
 
+/** How much longer than QUEUE_MAX_WAIT_MS a burst may take to drain where no rate limit is in the way. */
+const UNHURRIED = 10;
 const MAX_CALLS = 10_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 /** Heads of flows that are tried in one class before it counts as blocked: the first may want a provider that others do not need. */
@@ -281,7 +288,8 @@ export function createCapacityQueue(deps: CapacityQueueDeps): CapacityQueue {
     enqueue(call, waitMs) {
       const at = clock.monotonic();
       const lane = laneOf[call.priority];
-      const patience = maxWaitMs * PRIORITY_CLASSES[call.priority].patience;
+      const hurry = deps.rationed?.() === false ? UNHURRIED : 1;
+      const patience = maxWaitMs * Math.max(hurry, PRIORITY_CLASSES[call.priority].patience);
       const untilLate = call.deadlineAt - at - deps.typicalMs();
       const blockedMs = lane.queue.size() === 0 ? waitMs : Math.max(waitMs, lane.blockedUntil - at);
       const expected = blockedMs + drainMs(call);

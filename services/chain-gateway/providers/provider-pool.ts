@@ -45,6 +45,8 @@ export interface ProviderPool {
   replace(providers: readonly Provider[]): void;
   /** Calls per second that the usable providers take together, by their rate limits and by what they do at once. */
   totalRate(): number;
+  /** True when a usable provider's rate limit, declared or learned, bounds how much passes. */
+  rationed(): boolean;
   /** Middle answer time of the quickest usable provider, milliseconds; 0 when nothing is known. */
   typicalMs(): number;
 }
@@ -181,6 +183,12 @@ export function createProviderPool(deps: {
       for (const { provider, excluded } of ranking()) if (excluded === undefined) total += rateOf(provider);
       return total;
     },
+    rationed: () =>
+      ranking().some(
+        ({ provider, excluded }) =>
+          excluded === undefined &&
+          (Number.isFinite(provider.rateLimit.rate()) || provider.rateLimit.pausedMs() > 0),
+      ),
     typicalMs() {
       let quickest = Number.POSITIVE_INFINITY;
       for (const { provider, excluded } of ranking()) {
