@@ -17,6 +17,7 @@ export const controllerConfig = defineConfig({
       'How long a silent leader is respected',
     ),
     POD_NAME: z.string().optional().describe('Name of this pod, for the Lease and for Events'),
+    POD_UID: z.string().optional().describe('Uid of this pod: the Lease goes with the pod that holds it'),
     REDIS_URL: redisUrl().optional().describe('Redis of the pools that name no Secret'),
     GATEWAY_METRICS_URL: url()
       .optional()

@@ -44,6 +44,7 @@ runProcess('controller', async (scope) => {
     namespace: config.LEASE_NAMESPACE,
     name: config.LEASE_NAME,
     identity,
+    ...(config.POD_NAME && config.POD_UID ? { pod: { name: config.POD_NAME, uid: config.POD_UID } } : {}),
     leaseMs: config.LEASE_DURATION_MS,
     renewDeadlineMs: (config.LEASE_DURATION_MS * 2) / 3,
     renewEveryMs: config.LEASE_DURATION_MS / 3,

@@ -43,7 +43,11 @@ function fakeServer() {
     } as unknown as Pick<KubeClient, 'get' | 'create' | 'update'>;
     return { link, client };
   };
-  return { connect, holder: () => lease?.spec?.holderIdentity };
+  return {
+    connect,
+    holder: () => lease?.spec?.holderIdentity,
+    owners: () => lease?.metadata?.ownerReferences?.map(({ uid }) => uid),
+  };
 }
 
 const log = createLogger({ service: 'test', level: 'silent' });
@@ -57,6 +61,7 @@ function candidate(server: ReturnType<typeof fakeServer>, clock: ManualClock, id
     namespace: 'ns',
     name: 'lease',
     identity,
+    pod: { name: identity, uid: `uid-${identity}` },
   });
   let lost: Error | undefined;
   election.lost.catch((error: Error) => {
@@ -75,6 +80,8 @@ describe('leader election', () => {
     const b = candidate(server, clock, 'bb');
     await clock.advance(30_000);
     expect([a.election.leads(), b.election.leads()]).toEqual([true, false]);
+    // It goes with the pod of its leader.
+    expect(server.owners()).toEqual(['uid-a']);
 
     a.link.up = false;
     for (let ms = 0; ms < 40_000; ms += 100) {
@@ -82,6 +89,7 @@ describe('leader election', () => {
       expect(a.election.leads() && b.election.leads()).toBe(false);
     }
     expect(server.holder()).toBe('bb');
+    expect(server.owners()).toEqual(['uid-bb']);
     expect(b.election.leads()).toBe(true);
     expect(a.lost()?.message).toBe('leadership of ns/lease was lost: it could not be renewed for 10000 ms');
   });

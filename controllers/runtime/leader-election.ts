@@ -1,6 +1,7 @@
 import type { Logger } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Clock } from '../../lib/time.ts';
+import type { OwnerReference } from '../api.ts';
 import type { KubeClient } from './kube-client.ts';
 import { isConflict, isNotFound } from './kube-error.ts';
 import { LEASES, type Lease } from './resources.ts';
@@ -35,6 +36,11 @@ export interface LeaderElectionDeps {
   readonly name: string;
   /** Unique per process, such as POD_NAME_uuid. */
   readonly identity: string;
+  /**
+   * Pod of this process. The lease goes with the leader's pod, so that an uninstalled release leaves none behind; the
+   * next leader has made it its own by then, or makes a new one.
+   */
+  readonly pod?: { readonly name: string; readonly uid: string };
   /** How long a silent leader is respected. */
   readonly leaseMs?: number;
   /** A leader that could not renew for this long gives up; shorter than `leaseMs`, the difference covers clock drift. */
@@ -83,6 +89,9 @@ export function createLeaderElection(deps: LeaderElectionDeps): LeaderElection {
       leaseTransitions: (previous?.spec?.leaseTransitions ?? 0) + (previous && !mine ? 1 : 0),
     };
   };
+  const owners: { ownerReferences?: OwnerReference[] } = deps.pod
+    ? { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', ...deps.pod }] }
+    : {};
   const remember = (found: Lease): void => {
     if (found.metadata?.resourceVersion !== seenVersion) {
       seenVersion = found.metadata?.resourceVersion;
@@ -101,7 +110,7 @@ export function createLeaderElection(deps: LeaderElectionDeps): LeaderElection {
         if (!isNotFound(error)) throw error;
         remember(
           await client.create(LEASES, namespace, {
-            metadata: { name, namespace },
+            metadata: { name, namespace, ...owners },
             spec: spec(undefined),
           } as Lease),
         );
@@ -116,7 +125,13 @@ export function createLeaderElection(deps: LeaderElectionDeps): LeaderElection {
       if (clock.monotonic() - seenAt < duration) return false;
     }
     try {
-      remember(await client.update(LEASES, namespace, name, { ...current, spec: spec(current) } as Lease));
+      remember(
+        await client.update(LEASES, namespace, name, {
+          ...current,
+          metadata: { ...current.metadata, ...owners },
+          spec: spec(current),
+        } as Lease),
+      );
     } catch (error) {
       // Somebody wrote it since we read it. Forget what we know and look again next time.
       if (isConflict(error) || isNotFound(error)) {

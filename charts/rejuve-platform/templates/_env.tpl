@@ -128,6 +128,12 @@ CONSOLE_TARGETS: {{ join "," $targets | quote }}
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
+{{- if eq .key "controller" }}
+- name: POD_UID
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.uid
+{{- end }}
 {{- range (include "rejuve.secretSettings" . | fromYamlArray) }}
 {{- if not (or (hasKey $given .variable) (hasKey $plain .variable)) }}
 {{- include "rejuve.secretEnv" (dict "root" $root "item" .item "variable" .variable "optional" .optional) }}
