@@ -12,6 +12,15 @@ import { writePrivateFile } from './state.ts';
 /** Signs payments of the development stack. */
 const PAYMENT_SIGNER = devAccount(8);
 
+/** True when the stand-in answers at its control address; what it serves speaks gRPC. */
+export async function isSnetDaemonReady(controlUrl: string): Promise<boolean> {
+  try {
+    return (await fetch(`${controlUrl}/control`, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
 /** The stand-in SingularityNET daemon, on the real escrow contract of the embedded chain. */
 export function snetDaemonChild(input: PlanInput, manifestFile: string): ChildSpec {
   const { ports, stateDir } = input;
@@ -33,13 +42,7 @@ export function snetDaemonChild(input: PlanInput, manifestFile: string): ChildSp
         {},
         stateDir,
       ),
-    isReady: async () => {
-      try {
-        return (await fetch(`${control}/control`, { signal: AbortSignal.timeout(2_000) })).ok;
-      } catch {
-        return false;
-      }
-    },
+    isReady: () => isSnetDaemonReady(control),
   };
 }
 

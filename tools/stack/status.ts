@@ -2,6 +2,7 @@ import { isChainReady } from './parts/anvil.ts';
 import { pingPostgres } from './parts/postgres.ts';
 import { pingRedis } from './parts/redis.ts';
 import { isServiceReady } from './plan.ts';
+import { isSnetDaemonReady } from './snet-child.ts';
 import { type ChildRecord, isAlive, readState, type StackState } from './state.ts';
 
 export interface StackStatus {
@@ -17,6 +18,7 @@ function probe(name: string, child: ChildRecord, state: StackState): Promise<boo
   if (name === 'postgres')
     return pingPostgres(state.urls.database ?? '').then((problem) => problem === undefined);
   if (name === 'redis') return pingRedis(state.urls.redis ?? '').then((problem) => problem === undefined);
+  if (name === 'snet-daemon') return isSnetDaemonReady(state.urls.snetControl ?? '');
   if (child.kind === 'service') return isServiceReady(child.url ?? '');
   return isChainReady(child.url ?? '', state.chainId);
 }
