@@ -52,6 +52,10 @@ export const toFact = (consent: Consent): ConsentFact => ({
 
 export type PermissionService = ReturnType<typeof createPermissionService>;
 
+/** A provider that is further behind the index than this is not waited for. */
+const BEHIND_INDEX_MS = 3_000;
+const BEHIND_PAUSE_MS = 150;
+
 /** Permissions: prepared, relayed for the owner, revoked at once, and answered with every reason. */
 export function createPermissionService(deps: {
   gateway: Gateway;
@@ -61,7 +65,7 @@ export function createPermissionService(deps: {
   db: Db;
   wallets: Pick<WalletService, 'requireOwner' | 'ownerOf'>;
   random: Pick<Random, 'bytes' | 'uuid'>;
-  clock: Pick<Clock, 'now'>;
+  clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
   log: Logger;
   /** Signer pools that take up permissions. */
   requesterPools: readonly string[];
@@ -124,7 +128,24 @@ export function createPermissionService(deps: {
     );
   }
 
+  /**
+   * The owner as the chain says it. The index may know of a submission from a block that the providers behind this
+   * answer have not reached: who saw it in a list must not be told that nobody owns it, so the answer waits for them.
+   */
   async function ownerOfData(
+    dataHash: string,
+  ): Promise<{ ownerId: bigint; owner: string | undefined; asOf: AsOf }> {
+    const until = clock.monotonic() + BEHIND_INDEX_MS;
+    for (;;) {
+      const found = await ownerNow(dataHash);
+      if (found.ownerId !== 0n || clock.monotonic() >= until) return found;
+      const [submitted] = (await gateway.dataSubmissions({ dataHash, limit: 1 })).data;
+      if (submitted === undefined || submitted.blockNumber <= found.asOf.blockNumber) return found;
+      await clock.sleep(BEHIND_PAUSE_MS);
+    }
+  }
+
+  async function ownerNow(
     dataHash: string,
   ): Promise<{ ownerId: bigint; owner: string | undefined; asOf: AsOf }> {
     const { asOf, results } = await chain.read([

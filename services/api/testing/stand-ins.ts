@@ -90,6 +90,8 @@ export interface GatewayStandIn extends StandIn {
   readonly balances: Map<string, bigint>;
   /** Rows of `/internal/permissions`. */
   readonly permissions: Record<string, unknown>[];
+  /** Rows of `/internal/data-submissions`. */
+  readonly submissions: Record<string, unknown>[];
   /** Answers of JSON-RPC methods, instead of the ordinary ones. */
   readonly rpc: Map<string, (params: unknown[]) => unknown>;
   /** Answers of views by the first ten characters of their call data (the selector). */
@@ -108,6 +110,7 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
   const byKey = new Map<string, { hash: string; id: string }>();
   const balances = new Map<string, bigint>();
   const permissions: Record<string, unknown>[] = [];
+  const submissions: Record<string, unknown>[] = [];
   const overrides = new Map<string, (params: unknown[]) => unknown>();
   const views = new Map<string, string>();
   const events: Record<string, unknown>[] = [];
@@ -185,6 +188,7 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
       const raw = balances.get((url.searchParams.get('address') ?? '').toLowerCase()) ?? 0n;
       return { body: { asOf: AS_OF, balances: [{ token: rjv, raw: raw.toString() }] } };
     }
+    if (path === '/internal/data-submissions') return { body: { ...list, data: submissions } };
     if (path === '/internal/permissions') return { body: { ...list, data: permissions } };
     if (path.startsWith('/internal/identities/')) return { body: { asOf: AS_OF, identity: null, past: [] } };
     if (path.startsWith('/internal/')) return { body: list };
@@ -237,6 +241,7 @@ export async function startGatewayStandIn(token: string): Promise<GatewayStandIn
     transactions,
     balances,
     permissions,
+    submissions,
     rpc: overrides,
     views,
     emit(event: Parameters<GatewayStandIn['emit']>[0]) {
