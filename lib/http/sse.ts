@@ -28,7 +28,14 @@ const oneLine = (text: string): string => text.replace(/[\r\n]/g, '');
 export function openEventStream(
   req: Request,
   res: Response,
-  options: { clock: Clock; heartbeatMs?: number; maxBufferedBytes?: number; retryMs?: number },
+  options: {
+    clock: Clock;
+    heartbeatMs?: number;
+    maxBufferedBytes?: number;
+    retryMs?: number;
+    /** Ends the stream after this time; the client comes back with Last-Event-ID, perhaps to another replica. Default: never. */
+    maxMs?: number;
+  },
 ): EventStream {
   const {
     clock,
@@ -52,6 +59,7 @@ export function openEventStream(
     if (!open) return;
     open = false;
     heartbeat.cancel();
+    limit?.cancel();
     abort.abort(new Error('the event stream has ended'));
     res.end();
   };
@@ -61,6 +69,7 @@ export function openEventStream(
     if (res.writableLength > maxBufferedBytes) {
       open = false;
       heartbeat.cancel();
+      limit?.cancel();
       abort.abort(new Error('the client reads too slowly'));
       res.destroy();
       return false;
@@ -68,6 +77,7 @@ export function openEventStream(
     return true;
   };
   const heartbeat = clock.setInterval(() => write(': keep-alive\n\n'), heartbeatMs);
+  const limit = options.maxMs === undefined ? undefined : clock.setTimeout(end, options.maxMs);
   const closed = new Promise<void>((resolve) => {
     res.once('close', () => {
       end();

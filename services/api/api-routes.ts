@@ -55,6 +55,7 @@ export interface ApiFeatures {
   readonly idempotent: RunIdempotent;
   readonly idempotentOutside: RunIdempotentOutside;
   readonly clock: Clock;
+  readonly streamMaxMs: number;
 }
 
 /** Every error that a guard can answer with, before any handler runs. */
@@ -70,7 +71,7 @@ export function apiRoutes(features: ApiFeatures): Route[] {
     ...tokenRoutesV2({ tokens }),
     ...walletRoutes({ wallets }),
     ...verificationRoutes({ verification, wallets }),
-    ...transactionRoutes({ transactions, submissions, clock }),
+    ...transactionRoutes({ transactions, submissions, clock, streamMaxMs: features.streamMaxMs }),
     ...walletTransactionRoutes({ prepare, submissions, wallets, idempotentOutside, cursors }),
     ...nftRoutes(features.nfts),
     ...relayRoutes({ relay: features.relay }),

@@ -45,6 +45,9 @@ export const apiConfig = defineConfig({
     SETTLE_MS: integer({ min: 100, max: 600_000, default: 15_000 }).describe(
       'How often payments and anchors that wait are handed to the gateway, ms',
     ),
+    STREAM_MAX_MS: integer({ min: 100, max: 86_400_000, default: 3_600_000 }).describe(
+      'An event stream ends after this time, ms; clients come back with Last-Event-ID, perhaps to another replica',
+    ),
     TREASURY_POOL: z
       .string()
       .default('treasury')

@@ -241,6 +241,7 @@ export async function startApi(
       idempotent,
       idempotentOutside,
       clock,
+      streamMaxMs: config.STREAM_MAX_MS,
     }),
     authenticate: createAuthenticators({
       verifyUserToken: createUserTokenVerifier({

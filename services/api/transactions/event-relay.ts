@@ -15,9 +15,10 @@ export async function relayTransactionEvents(options: {
   signal: AbortSignal;
   log: Logger;
   clock: Clock;
+  maxMs: number;
 }): Promise<void> {
-  const { source, id, req, res, signal, log, clock } = options;
-  const out = openEventStream(req, res, { clock });
+  const { source, id, req, res, signal, log, clock, maxMs } = options;
+  const out = openEventStream(req, res, { clock, maxMs });
   const parser = createParser((event) => {
     if (event.event !== 'state') return;
     const parsed = gatewayTransaction.safeParse(JSON.parse(event.data));
@@ -25,10 +26,12 @@ export async function relayTransactionEvents(options: {
       out.send({ ...(event.id ? { id: event.id } : {}), event: 'state', data: toView(parsed.data) });
   });
   try {
+    out.signal.addEventListener('abort', () => source.body.destroy());
     for await (const chunk of source.body) parser.push(chunk);
   } catch (err) {
     // The client reconnects with Last-Event-ID and misses nothing.
-    if (!signal.aborted) log.info({ err, transaction: id }, 'the event stream of a transaction broke off');
+    if (!signal.aborted && !out.signal.aborted)
+      log.info({ err, transaction: id }, 'the event stream of a transaction broke off');
   } finally {
     source.body.destroy();
     out.close();
@@ -44,9 +47,10 @@ export async function sendStates(options: {
   res: Response;
   log: Logger;
   clock: Clock;
+  maxMs: number;
 }): Promise<void> {
-  const { first, states, id, req, res, log, clock } = options;
-  const out = openEventStream(req, res, { clock });
+  const { first, states, id, req, res, log, clock, maxMs } = options;
+  const out = openEventStream(req, res, { clock, maxMs });
   out.signal.addEventListener('abort', () => void states.return(undefined));
   try {
     for (let next = first; !next.done; next = await states.next())

@@ -17,8 +17,9 @@ export function transactionRoutes(deps: {
   transactions: TransactionService;
   submissions: SubmissionService;
   clock: Clock;
+  streamMaxMs: number;
 }): Route[] {
-  const { transactions, submissions, clock } = deps;
+  const { transactions, submissions, clock, streamMaxMs } = deps;
   const tags = ['Transactions'];
   return [
     defineRoute({
@@ -144,10 +145,14 @@ export function transactionRoutes(deps: {
           const states = submissions.follow(principal, params.id, headers['last-event-id'], signal);
           // Refused here, before the stream has begun.
           const first = await states.next();
-          return stream(() => sendStates({ first, states, id: params.id, req, res, log, clock }));
+          return stream(() =>
+            sendStates({ first, states, id: params.id, req, res, log, clock, maxMs: streamMaxMs }),
+          );
         }
         const source = await transactions.openEvents(principal, params.id, headers['last-event-id'], signal);
-        return stream(() => relayTransactionEvents({ source, id: params.id, req, res, signal, log, clock }));
+        return stream(() =>
+          relayTransactionEvents({ source, id: params.id, req, res, signal, log, clock, maxMs: streamMaxMs }),
+        );
       },
     }),
   ];
