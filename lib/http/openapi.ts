@@ -192,7 +192,11 @@ function responsesOf(route: Route, convert: Convert): Record<string, unknown> {
         ? {
             content: {
               [spec.contentType ?? 'application/json']: {
-                schema: spec.schema ? convert(spec.schema, 'output') : { type: 'string' },
+                schema: spec.schema
+                  ? convert(spec.schema, 'output')
+                  : spec.contentType === 'text/event-stream'
+                    ? EVENTS
+                    : { type: 'string' },
                 ...(spec.example === undefined ? {} : { example: spec.example }),
               },
             },
@@ -210,6 +214,11 @@ function responsesOf(route: Route, convert: Convert): Record<string, unknown> {
   }
   return out;
 }
+
+/** A stream is a sequence of these; JSON Schema has no word for that. */
+const EVENTS = {
+  description: 'Server-sent events: lines of `id`, `event` and `data`, each event ended by an empty line.',
+};
 
 const WEBHOOK_HEADERS = [
   ['webhook-id', 'The same for every try: what was handled once is not handled again'],

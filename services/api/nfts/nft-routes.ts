@@ -61,11 +61,17 @@ export function nftRoutes(deps: {
   }
 
   async function statusOf(name: string, address: string, tokenId: string) {
-    const { asOf, results } = await chain.read([
+    const views = [
       contracts.call(name, 'ownerOf', [tokenId]),
       contracts.call(name, 'tokenURI', [tokenId]),
       ...(name === 'IdentityToken' ? [contracts.call(name, 'locked', [tokenId])] : []),
-    ]);
+    ];
+    let { asOf, results } = await chain.read(views);
+    if (results[0]?.ok !== true) {
+      // "There is none" is said only as of now: another replica may have told of it a moment ago.
+      const newest = await chain.latest(0);
+      if (newest.blockHash !== asOf.blockHash) ({ asOf, results } = await chain.read(views, newest));
+    }
     const [owner, uri, locked] = results;
     return {
       asOf,

@@ -84,9 +84,13 @@ async function createIdentity(story: Story): Promise<string> {
     },
   );
   const nft = `/v1/nfts/IdentityToken/${identity.tokenId}`;
-  const { body: status } = await api.get(nft, { token });
-  expectEqual(status.nft?.owner, wallet.address, 'the owner of the identity NFT', 'api');
-  expectEqual(status.nft?.soulbound, true, 'whether the identity NFT is soulbound', 'api');
+  // Behind a Service another replica may answer, whose head is a moment behind.
+  await eventually({ expected: 'the identity NFT', withinMs: INDEX_MS, signal: story.signal }, async () => {
+    const { body: status } = await api.get(nft, { token });
+    expectEqual(status.nft?.owner, wallet.address, 'the owner of the identity NFT', 'api');
+    expectEqual(status.nft?.soulbound, true, 'whether the identity NFT is soulbound', 'api');
+    return true;
+  });
   const { body: described } = await api.get(`${nft}/metadata`, { token });
   expectEqual(described.metadata?.name, METADATA_NAME, 'the name in the metadata', 'api');
   return identity.tokenId;
