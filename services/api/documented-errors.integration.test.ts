@@ -96,8 +96,7 @@ describe('every documented refusal happens', () => {
   it('401 without a credential, 403 without the scope', async () => {
     const all = [...new Set(operations.flatMap((op) => op.scopes))];
     for (const op of each('401').filter(({ open }) => !open)) {
-      const { token: _, ...bare } = { token: undefined };
-      expect([op.id, (await send({ ...op, open: true }, bare)).status]).toEqual([op.id, 401]);
+      expect([op.id, (await send({ ...op, open: true })).status]).toEqual([op.id, 401]);
       const { key } = await h.client(all.filter((scope) => !op.scopes.includes(scope)));
       if (documents(op, '403'))
         expect([op.id, (await send(op, { token: key })).status]).toEqual([op.id, 403]);

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { freePort } from '../../tools/stack/parts/free-port.ts';
 import { eventually } from '../../tools/testing/eventually.ts';
 import { WALLET } from './docs/examples.ts';
 import { BOOTSTRAP_KEY, startApiWorld } from './testing/api-harness.ts';
@@ -12,15 +11,6 @@ import { BOOTSTRAP_KEY, startApiWorld } from './testing/api-harness.ts';
 const REPEATS = 50;
 /** KILL_ROUNDS=20 is the long run. */
 const ROUNDS = Number(process.env.KILL_ROUNDS ?? 2);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** The same POST fifty times at once, and the process killed in between: one effect, one answer. */
 describe('creating requests under kill -9', () => {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { FaultInput } from '../simulator/faults.ts';
 import type { StatsSnapshot } from '../simulator/stats.ts';
+import { freePort } from '../stack/parts/free-port.ts';
 import type { LoadJob, LoadResult } from './load/run-load.ts';
 import { type ProcessUsage, readProcessUsage } from './process-usage.ts';
 
@@ -57,14 +57,6 @@ export interface Stage {
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 export function createStage(scenario: string): Stage {
   const children: ChildProcess[] = [];

@@ -10,9 +10,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
+import { freePort } from '../stack/parts/free-port.ts';
 import { buildPrograms } from './build.ts';
 import { createAuthority, createSigningKey } from './certificates.ts';
-import { freePort, type ManagedProcess, manageProcess, waitFor } from './process.ts';
+import { type ManagedProcess, manageProcess, waitFor } from './process.ts';
 import type { ProgramName } from './programs.ts';
 
 const PREFIX = 'rejuve-control-plane-';

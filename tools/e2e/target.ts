@@ -6,8 +6,8 @@ import { developmentImages } from '../cluster/images/development-images.ts';
 import { clusterFolder, paths, readClusterState } from '../cluster/node/state.ts';
 import { createSupervisorClient } from '../cluster/node/supervisor-client.ts';
 import { bringUp, importImage, makeSureItCan } from '../cluster/node/up.ts';
-import { freePort } from '../cluster/process.ts';
 import type { BuiltImage } from '../image/build.ts';
+import { freePort } from '../stack/parts/free-port.ts';
 
 const run = promisify(execFile);
 

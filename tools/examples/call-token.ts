@@ -28,7 +28,13 @@ const chainId = Number(
   (await post('/rpc', { jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] })).result,
 );
 const verifyingContract = process.argv[3];
-if (verifyingContract === undefined) throw new Error('name the verifying contract: address of RejuveToken');
+if (verifyingContract === undefined) {
+  console.error(
+    'Name the verifying contract, the address of RejuveToken; `make up` writes it to .state/contracts-31337.json:\n' +
+      `  node tools/examples/call-token.ts ${gateway} 0x…`,
+  );
+  process.exit(2);
+}
 
 const scope = `read chain:${chainId}`;
 const now = Math.floor(Date.now() / 1000);

@@ -1,7 +1,7 @@
 import Bull from 'bull';
 import { startTestCluster } from '../../controllers/testing/cluster.ts';
 import { startControllerProcess } from '../../controllers/testing/controller-process.ts';
-import { freePort } from '../cluster/process.ts';
+import { freePort } from '../stack/parts/free-port.ts';
 
 const NAMESPACE = 'rejuve';
 const POOL = 'rpc-reads';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { buildPrograms } from '../cluster/build.ts';
-import { freePort, type ManagedProcess, manageProcess, waitFor } from '../cluster/process.ts';
+import { type ManagedProcess, manageProcess, waitFor } from '../cluster/process.ts';
+import { freePort } from '../stack/parts/free-port.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 

@@ -67,33 +67,50 @@ export type RunIdempotent = ReturnType<typeof createIdempotent>;
 /** Not an answer: the key is new. */
 class NotYet extends Error {}
 
+type Database = Pick<Postgres<ApiDatabase>, 'transaction'>;
+type Make = (trx: Transaction<ApiDatabase>) => Promise<{ status: number; body: unknown }>;
+
+/** The record of one keyed request. */
+function recordOf(postgres: Database, context: Keyed, operation: string, fingerprint: unknown) {
+  const { key, scoped } = keyOf(context, operation);
+  const request = { principal: principalKey(context.principal), operation, key, body: fingerprint ?? null };
+  /** The answer of the first time, which is this one when there was none. */
+  const keep = (make: Make) => postgres.transaction((trx) => withIdempotency(trx, request, () => make(trx)));
+  return {
+    scoped,
+    keep,
+    async known() {
+      try {
+        return await keep(() => Promise.reject(new NotYet()));
+      } catch (error) {
+        if (error instanceof NotYet) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+const told = (answer: { status: number; body: unknown; replayed: boolean }): Reply =>
+  reply(answer.status, answer.body, answer.replayed ? { [REPLAYED_HEADER]: 'true' } : {});
+
 /**
  * Runs a creating request at most once per principal and key. The effect is made in the same database transaction as
  * the record of its answer: a crash leaves both or neither.
  */
-export function createIdempotent(postgres: Pick<Postgres<ApiDatabase>, 'transaction'>) {
+export function createIdempotent(postgres: Database) {
   return async <T>(
     context: Keyed,
     operation: string,
-    effect: Effect<T> | Effect<T>['act'],
+    effect: Effect<T> | Make,
     /** What distinguishes one request from another; by default its body. */
     fingerprint: unknown = context.body,
   ): Promise<Reply> => {
-    const { key } = keyOf(context, operation);
-    const request = { principal: principalKey(context.principal), operation, key, body: fingerprint ?? null };
-    const inTransaction = (
-      make: (trx: Transaction<ApiDatabase>) => Promise<{ status: number; body: unknown }>,
-    ) => postgres.transaction((trx) => withIdempotency(trx, request, () => make(trx)));
-    const told = (answer: { status: number; body: unknown; replayed: boolean }): Reply =>
-      reply(answer.status, answer.body, answer.replayed ? { [REPLAYED_HEADER]: 'true' } : {});
-    if (typeof effect === 'function') return told(await inTransaction((trx) => effect(trx, undefined as T)));
-    try {
-      return told(await inTransaction(() => Promise.reject(new NotYet())));
-    } catch (error) {
-      if (!(error instanceof NotYet)) throw error;
-    }
+    const record = recordOf(postgres, context, operation, fingerprint);
+    if (typeof effect === 'function') return told(await record.keep(effect));
+    const known = await record.known();
+    if (known) return told(known);
     const prepared = await effect.prepare();
-    return told(await inTransaction((trx) => effect.act(trx, prepared)));
+    return told(await record.keep((trx) => effect.act(trx, prepared)));
   };
 }
 
@@ -103,25 +120,18 @@ export type RunIdempotentOutside = ReturnType<typeof createIdempotentOutside>;
  * The same promise for effects that are idempotent by nature and must not run inside a database transaction (they
  * call other services, or open transactions of their own). Two requests at once may both act; both get one answer.
  */
-export function createIdempotentOutside(postgres: Pick<Postgres<ApiDatabase>, 'transaction'>) {
+export function createIdempotentOutside(postgres: Database) {
   return async (
     context: Keyed,
     operation: string,
     act: (scoped: string) => Promise<{ status: number; body: unknown }>,
     fingerprint: unknown = context.body,
   ): Promise<Reply> => {
-    const { key, scoped } = keyOf(context, operation);
-    const request = { principal: principalKey(context.principal), operation, key, body: fingerprint ?? null };
-    const record = (make: () => Promise<{ status: number; body: unknown }>) =>
-      postgres.transaction((trx) => withIdempotency(trx, request, make));
-    try {
-      const known = await record(() => Promise.reject(new NotYet()));
-      return reply(known.status, known.body, { [REPLAYED_HEADER]: 'true' });
-    } catch (error) {
-      if (!(error instanceof NotYet)) throw error;
-    }
-    const made = await act(scoped);
-    const answer = await record(async () => made);
-    return reply(answer.status, answer.body);
+    const record = recordOf(postgres, context, operation, fingerprint);
+    const known = await record.known();
+    if (known) return told(known);
+    const made = await act(record.scoped);
+    const { status, body } = await record.keep(async () => made);
+    return reply(status, body);
   };
 }
